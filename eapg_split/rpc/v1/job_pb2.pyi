@@ -1,0 +1,182 @@
+from eapg_split.rpc.v1 import common_pb2 as _common_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class GenerateRequest(_message.Message):
+    __slots__ = ("request", "policy", "codec", "previews", "suffix", "deadline_s")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    CODEC_FIELD_NUMBER: _ClassVar[int]
+    PREVIEWS_FIELD_NUMBER: _ClassVar[int]
+    SUFFIX_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_S_FIELD_NUMBER: _ClassVar[int]
+    request: _common_pb2.GenerationRequest
+    policy: str
+    codec: str
+    previews: bool
+    suffix: str
+    deadline_s: float
+    def __init__(self, request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., policy: _Optional[str] = ..., codec: _Optional[str] = ..., previews: _Optional[bool] = ..., suffix: _Optional[str] = ..., deadline_s: _Optional[float] = ...) -> None: ...
+
+class CancelRequest(_message.Message):
+    __slots__ = ("session",)
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    session: str
+    def __init__(self, session: _Optional[str] = ...) -> None: ...
+
+class CancelReply(_message.Message):
+    __slots__ = ("found",)
+    FOUND_FIELD_NUMBER: _ClassVar[int]
+    found: bool
+    def __init__(self, found: _Optional[bool] = ...) -> None: ...
+
+class ListRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListReply(_message.Message):
+    __slots__ = ("jobs",)
+    JOBS_FIELD_NUMBER: _ClassVar[int]
+    jobs: _containers.RepeatedCompositeFieldContainer[JobSummary]
+    def __init__(self, jobs: _Optional[_Iterable[_Union[JobSummary, _Mapping]]] = ...) -> None: ...
+
+class JobSummary(_message.Message):
+    __slots__ = ("session", "step", "total_steps", "elapsed_s")
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_STEPS_FIELD_NUMBER: _ClassVar[int]
+    ELAPSED_S_FIELD_NUMBER: _ClassVar[int]
+    session: str
+    step: int
+    total_steps: int
+    elapsed_s: float
+    def __init__(self, session: _Optional[str] = ..., step: _Optional[int] = ..., total_steps: _Optional[int] = ..., elapsed_s: _Optional[float] = ...) -> None: ...
+
+class JobEvent(_message.Message):
+    __slots__ = ("plan", "step", "preview", "hop", "notice", "frame", "file", "chunk", "done")
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    PREVIEW_FIELD_NUMBER: _ClassVar[int]
+    HOP_FIELD_NUMBER: _ClassVar[int]
+    NOTICE_FIELD_NUMBER: _ClassVar[int]
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    plan: PlanMade
+    step: _common_pb2.StepDone
+    preview: _common_pb2.PreviewFrame
+    hop: Hop
+    notice: Notice
+    frame: FrameDone
+    file: OutputFile
+    chunk: bytes
+    done: JobDone
+    def __init__(self, plan: _Optional[_Union[PlanMade, _Mapping]] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., hop: _Optional[_Union[Hop, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., frame: _Optional[_Union[FrameDone, _Mapping]] = ..., file: _Optional[_Union[OutputFile, _Mapping]] = ..., chunk: _Optional[bytes] = ..., done: _Optional[_Union[JobDone, _Mapping]] = ...) -> None: ...
+
+class PlanSegment(_message.Message):
+    __slots__ = ("node", "tier", "start_step", "stop_step")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    TIER_FIELD_NUMBER: _ClassVar[int]
+    START_STEP_FIELD_NUMBER: _ClassVar[int]
+    STOP_STEP_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    tier: str
+    start_step: int
+    stop_step: int
+    def __init__(self, node: _Optional[str] = ..., tier: _Optional[str] = ..., start_step: _Optional[int] = ..., stop_step: _Optional[int] = ...) -> None: ...
+
+class PlanMade(_message.Message):
+    __slots__ = ("session", "policy", "segments", "notes", "total_steps", "revision")
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_STEPS_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    session: str
+    policy: str
+    segments: _containers.RepeatedCompositeFieldContainer[PlanSegment]
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    total_steps: int
+    revision: int
+    def __init__(self, session: _Optional[str] = ..., policy: _Optional[str] = ..., segments: _Optional[_Iterable[_Union[PlanSegment, _Mapping]]] = ..., notes: _Optional[_Iterable[str]] = ..., total_steps: _Optional[int] = ..., revision: _Optional[int] = ...) -> None: ...
+
+class Hop(_message.Message):
+    __slots__ = ("source", "target", "step", "codec", "raw_bytes", "wire_bytes", "seconds")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    CODEC_FIELD_NUMBER: _ClassVar[int]
+    RAW_BYTES_FIELD_NUMBER: _ClassVar[int]
+    WIRE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    target: str
+    step: int
+    codec: str
+    raw_bytes: int
+    wire_bytes: int
+    seconds: float
+    def __init__(self, source: _Optional[str] = ..., target: _Optional[str] = ..., step: _Optional[int] = ..., codec: _Optional[str] = ..., raw_bytes: _Optional[int] = ..., wire_bytes: _Optional[int] = ..., seconds: _Optional[float] = ...) -> None: ...
+
+class Notice(_message.Message):
+    __slots__ = ("text",)
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    def __init__(self, text: _Optional[str] = ...) -> None: ...
+
+class FrameDone(_message.Message):
+    __slots__ = ("frame", "total_frames")
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    frame: int
+    total_frames: int
+    def __init__(self, frame: _Optional[int] = ..., total_frames: _Optional[int] = ...) -> None: ...
+
+class OutputFile(_message.Message):
+    __slots__ = ("name", "size_bytes")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    size_bytes: int
+    def __init__(self, name: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+
+class JobDone(_message.Message):
+    __slots__ = ("session", "frames", "width", "height", "fps", "seed", "wall_s", "frames_sha256", "segments", "hops", "peak_rss")
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    FPS_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    WALL_S_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_SHA256_FIELD_NUMBER: _ClassVar[int]
+    SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    HOPS_FIELD_NUMBER: _ClassVar[int]
+    PEAK_RSS_FIELD_NUMBER: _ClassVar[int]
+    session: str
+    frames: int
+    width: int
+    height: int
+    fps: int
+    seed: int
+    wall_s: float
+    frames_sha256: str
+    segments: _containers.RepeatedCompositeFieldContainer[PlanSegment]
+    hops: _containers.RepeatedCompositeFieldContainer[Hop]
+    peak_rss: _containers.RepeatedCompositeFieldContainer[NodeMemory]
+    def __init__(self, session: _Optional[str] = ..., frames: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., fps: _Optional[int] = ..., seed: _Optional[int] = ..., wall_s: _Optional[float] = ..., frames_sha256: _Optional[str] = ..., segments: _Optional[_Iterable[_Union[PlanSegment, _Mapping]]] = ..., hops: _Optional[_Iterable[_Union[Hop, _Mapping]]] = ..., peak_rss: _Optional[_Iterable[_Union[NodeMemory, _Mapping]]] = ...) -> None: ...
+
+class NodeMemory(_message.Message):
+    __slots__ = ("node", "peak_rss_bytes")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    PEAK_RSS_BYTES_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    peak_rss_bytes: int
+    def __init__(self, node: _Optional[str] = ..., peak_rss_bytes: _Optional[int] = ...) -> None: ...

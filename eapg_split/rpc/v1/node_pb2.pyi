@@ -1,0 +1,132 @@
+from eapg_split.rpc.v1 import common_pb2 as _common_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class DescribeRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class NodeDescription(_message.Message):
+    __slots__ = ("node", "tier", "version", "protocol", "engine", "fingerprint", "codecs", "memory_bytes", "pid", "rss_bytes", "peak_rss_bytes", "running_sessions", "limits")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    TIER_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    ENGINE_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    CODECS_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    PID_FIELD_NUMBER: _ClassVar[int]
+    RSS_BYTES_FIELD_NUMBER: _ClassVar[int]
+    PEAK_RSS_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    tier: str
+    version: str
+    protocol: int
+    engine: str
+    fingerprint: str
+    codecs: _containers.RepeatedScalarFieldContainer[str]
+    memory_bytes: int
+    pid: int
+    rss_bytes: int
+    peak_rss_bytes: int
+    running_sessions: int
+    limits: Limits
+    def __init__(self, node: _Optional[str] = ..., tier: _Optional[str] = ..., version: _Optional[str] = ..., protocol: _Optional[int] = ..., engine: _Optional[str] = ..., fingerprint: _Optional[str] = ..., codecs: _Optional[_Iterable[str]] = ..., memory_bytes: _Optional[int] = ..., pid: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., peak_rss_bytes: _Optional[int] = ..., running_sessions: _Optional[int] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ...) -> None: ...
+
+class Limits(_message.Message):
+    __slots__ = ("sessions", "payload_bytes", "frame_bytes")
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_BYTES_FIELD_NUMBER: _ClassVar[int]
+    FRAME_BYTES_FIELD_NUMBER: _ClassVar[int]
+    sessions: int
+    payload_bytes: int
+    frame_bytes: int
+    def __init__(self, sessions: _Optional[int] = ..., payload_bytes: _Optional[int] = ..., frame_bytes: _Optional[int] = ...) -> None: ...
+
+class PrepareRequest(_message.Message):
+    __slots__ = ("session", "request", "start_step", "stop_step", "fingerprint")
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    START_STEP_FIELD_NUMBER: _ClassVar[int]
+    STOP_STEP_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    session: str
+    request: _common_pb2.GenerationRequest
+    start_step: int
+    stop_step: int
+    fingerprint: str
+    def __init__(self, session: _Optional[str] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., start_step: _Optional[int] = ..., stop_step: _Optional[int] = ..., fingerprint: _Optional[str] = ...) -> None: ...
+
+class PrepareReply(_message.Message):
+    __slots__ = ("seconds",)
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    seconds: float
+    def __init__(self, seconds: _Optional[float] = ...) -> None: ...
+
+class RunRequest(_message.Message):
+    __slots__ = ("header", "chunk")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    header: RunHeader
+    chunk: bytes
+    def __init__(self, header: _Optional[_Union[RunHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
+
+class RunHeader(_message.Message):
+    __slots__ = ("session", "attempt", "request", "start_step", "stop_step", "fingerprint", "result_codec", "previews", "remaining_s", "payload")
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    START_STEP_FIELD_NUMBER: _ClassVar[int]
+    STOP_STEP_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    RESULT_CODEC_FIELD_NUMBER: _ClassVar[int]
+    PREVIEWS_FIELD_NUMBER: _ClassVar[int]
+    REMAINING_S_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    session: str
+    attempt: int
+    request: _common_pb2.GenerationRequest
+    start_step: int
+    stop_step: int
+    fingerprint: str
+    result_codec: str
+    previews: bool
+    remaining_s: float
+    payload: _common_pb2.PayloadHeader
+    def __init__(self, session: _Optional[str] = ..., attempt: _Optional[int] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., start_step: _Optional[int] = ..., stop_step: _Optional[int] = ..., fingerprint: _Optional[str] = ..., result_codec: _Optional[str] = ..., previews: _Optional[bool] = ..., remaining_s: _Optional[float] = ..., payload: _Optional[_Union[_common_pb2.PayloadHeader, _Mapping]] = ...) -> None: ...
+
+class RunReply(_message.Message):
+    __slots__ = ("accepted", "chunk", "step", "preview", "result", "done")
+    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    PREVIEW_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    accepted: RunAccepted
+    chunk: bytes
+    step: _common_pb2.StepDone
+    preview: _common_pb2.PreviewFrame
+    result: _common_pb2.PayloadHeader
+    done: RunDone
+    def __init__(self, accepted: _Optional[_Union[RunAccepted, _Mapping]] = ..., chunk: _Optional[bytes] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., result: _Optional[_Union[_common_pb2.PayloadHeader, _Mapping]] = ..., done: _Optional[_Union[RunDone, _Mapping]] = ...) -> None: ...
+
+class RunAccepted(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RunDone(_message.Message):
+    __slots__ = ("compute_s", "peak_rss_bytes")
+    COMPUTE_S_FIELD_NUMBER: _ClassVar[int]
+    PEAK_RSS_BYTES_FIELD_NUMBER: _ClassVar[int]
+    compute_s: float
+    peak_rss_bytes: int
+    def __init__(self, compute_s: _Optional[float] = ..., peak_rss_bytes: _Optional[int] = ...) -> None: ...

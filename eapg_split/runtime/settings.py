@@ -1,0 +1,60 @@
+"""What a daemon is told before it starts. Read from TOML and flags by `eapg_split.config`, checked here."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from eapg_split.domain.topology import NodeId, Tier
+from eapg_split.errors import InvalidRequest
+
+
+@dataclass(frozen=True)
+class TlsFiles:
+    """PEM files of mutual TLS: who signs (`ca`), who this node is (`cert`), and its private `key`."""
+
+    ca: Path
+    cert: Path
+    key: Path
+
+
+@dataclass(frozen=True)
+class PeerAddress:
+    """Where another daemon listens. `address` is HOST:PORT, or `@FILE` for the ready file that it writes.
+
+    `name` is only for messages while the node has not been reached; its own Describe says who it is.
+    """
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one daemon; what lies beyond is refused with CapacityExceeded before anything is allocated."""
+
+    sessions: int = 4
+    payload_bytes: int = 2**31
+    kept_result_bytes: int = 64 * 2**20
+    arrival_s: float = 30.0  # longest silence in the middle of a hand-off that arrives
+
+    def __post_init__(self) -> None:
+        if min(self.sessions, self.payload_bytes, self.arrival_s) <= 0 or self.kept_result_bytes < 0:
+            raise InvalidRequest("limits must be positive numbers; correct [limits] in the configuration")
+
+
+@dataclass(frozen=True)
+class DaemonSettings:
+    """One node's configuration. `engine` is a kind ("onnx", "torch") or `module:callable` that opens one."""
+
+    node: NodeId
+    tier: Tier
+    listen: str = "127.0.0.1:0"
+    peers: tuple[PeerAddress, ...] = ()
+    engine: str = "onnx"
+    threads: int = 0  # 0 lets the engine choose
+    weights: Path | None = None
+    tls: TlsFiles | None = None
+    insecure: bool = False
+    ready_file: Path | None = None
+    parent: int | None = None  # exit when this process is gone
+    drain_s: float = 10.0
+    limits: Limits = field(default_factory=Limits)
