@@ -1,0 +1,1 @@
+"""Latents to bytes and back, numpy and zstd only."""

@@ -1,0 +1,1 @@
+"""Pure decisions: from a workload and what is known of the nodes to a plan."""
