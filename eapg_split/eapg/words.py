@@ -265,14 +265,15 @@ CHINESE_PLACE_SUFFIX: Final = MappingProxyType(
 )
 
 # Words that carry no wish at all.
-ENGLISH_STOP: Final = frozenset(
-    (
-        "a an the this that which these there is are was be being it its his her my our your i of in on at with "
-        "and or by to into from for as while through across over under near beside very just some one please "
-        "make me generate create show shows showing draw render want would like see short video clip movie film "
-        "footage scene picture animation shot camera view sky air color colour colored coloured"
-    ).split(" ")
-)
+ENGLISH_STOP: Final = frozenset((
+    "a", "an", "the", "this", "that", "which", "these", "there", "is", "are", "was", "be", "being", "it",
+    "its", "his", "her", "my", "our", "your", "i", "of", "in", "on", "at", "with", "and", "or", "by", "to",
+    "into", "from", "for", "as", "while", "through", "across", "over", "under", "near", "beside", "very",
+    "just", "some", "one", "please", "make", "me", "generate", "create", "show", "shows", "showing",
+    "draw", "render", "want", "would", "like", "see", "short", "video", "clip", "movie", "film", "footage",
+    "scene", "picture", "animation", "shot", "camera", "view", "sky", "air", "color", "colour", "colored",
+    "coloured",
+))  # fmt: skip
 CHINESE_STOP: Final = (
     "视频", "短片", "影片", "动画", "片段", "画面", "镜头", "场景", "一段", "生成", "想看", "看到", "正在", "天空",
     "空中", "天上", "颜色", "景象", "风景", *"的地得了着过在里中上下间一只辆个艘座条列枚颗这那有是和与从到正请它段色我",

@@ -1,12 +1,11 @@
 """Captions of the procedural world, in English and in Chinese.
 
 A caption says exactly the attributes that are not `None`, in the words of `eapg_split.eapg.words`, so
-`understand(caption(a, rng)).attributes == a`. Some captions carry a word that means nothing to the model: prompts
-will too, and the text encoder has to learn to look past it.
+`understand(caption(a, rng)).attributes == a`. Some captions carry a word that means nothing to the model:
+prompts will too, and the text encoder has to learn to look past it.
 """
 
 import random
-from collections.abc import Sequence
 from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import Final
@@ -69,8 +68,8 @@ _ASKED_ZH: Final = (
 def evaluation_prompts() -> list[tuple[str, str, Attributes]]:
     """The fixed prompts of the quality benchmark: (prompt, language, what it asks for).
 
-    For every scene and language five prompts that name scene, colour and direction, each in another phrasing and
-    colour, then the bare prompts ("a car", "红色的汽车", "城市夜景"). All entries of a scene come in this order.
+    For every scene and language five prompts that name scene, colour and direction, each in another
+    phrasing and colour; after these the bare prompts ("a car", "红色的汽车", "城市夜景").
     """
     asked: list[tuple[str, str, Attributes]] = []
     for number, scene in enumerate(SCENES):
@@ -97,15 +96,14 @@ def _asked(language: str, scene: str, number: int, index: int) -> tuple[str, str
     direction = directions[(number + index + offset) % len(directions)]
     tables = words.ENGLISH if language == "en" else words.CHINESE
     verbs = words.ENGLISH_VERBS if language == "en" else words.CHINESE_VERBS
+    english_side = language == "en" and direction in ("left", "right")  # "to the left", not "left"
     template = (_ASKED_EN if language == "en" else _ASKED_ZH)[index]
     prompt = template.format(
         colour=(word := tables["colour"][colour][0]),
         article=_article(word),
         noun=tables["scene"][scene][0],
         verb=verbs[scene][0],
-        direction=tables["direction"][direction][
-            1 if language == "en" and direction in ("left", "right") else 0
-        ],
+        direction=tables["direction"][direction][1 if english_side else 0],
         counter=words.CHINESE_COUNTERS[scene],
     )
     if template.startswith("A {colour}"):

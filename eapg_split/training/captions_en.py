@@ -33,21 +33,21 @@ def english(attributes: Attributes, rng: random.Random) -> str:
 
 
 def _sentence(attributes: Attributes, rng: random.Random) -> str:
-    """ "a red cat is running to the left in the snow at night, the camera zooms in"."""
+    """As in "a red cat is running to the left in the snow at night, the camera zooms in"."""
     tail = [_pick("background", attributes, rng), _pick("time", attributes, rng)]
     rng.shuffle(tail)
     return _join(_prefix(rng), _clause(attributes, rng), *tail) + _camera(attributes, rng)
 
 
 def _front(attributes: Attributes, rng: random.Random) -> str:
-    """ "At night, in the snow, a red cat runs to the left": place and time first."""
+    """As in "At night, in the snow, a red cat runs to the left": place and time first."""
     head = [phrase for name in ("background", "time") if (phrase := _pick(name, attributes, rng))]
     rng.shuffle(head)
     return ", ".join([*head, _clause(attributes, rng)]) + _camera(attributes, rng)
 
 
 def _attributive(attributes: Attributes, rng: random.Random) -> str:
-    """ "a running red cat, to the left, in the snow": verb before the noun, the rest in any order."""
+    """As in "a running red cat, to the left, in the snow": verb before the noun, the rest in any order."""
     scene = attributes.scene or ""
     verb = rng.choice(words.ENGLISH_VERBS[scene])
     noun = _join(_pick("colour", attributes, rng), rng.choice(words.ENGLISH["scene"][scene]))
@@ -58,7 +58,7 @@ def _attributive(attributes: Attributes, rng: random.Random) -> str:
 
 
 def _predicate(attributes: Attributes, rng: random.Random) -> str:
-    """ "the cat is red and is running to the left, in the snow": the colour after the noun."""
+    """As in "the cat is red and is running to the left, in the snow": the colour after the noun."""
     noun = _article(rng.choice(words.ENGLISH["scene"][attributes.scene or ""]), rng)
     colour = _pick("colour", attributes, rng)
     subject = f"{noun} {rng.choice(('is', 'that is', 'which is', 'coloured'))} {colour}" if colour else noun
@@ -71,7 +71,7 @@ def _predicate(attributes: Attributes, rng: random.Random) -> str:
 
 
 def _tags(attributes: Attributes, rng: random.Random) -> str:
-    """ "cat, red, left, snow, night": a list of tags."""
+    """As in "cat, red, left, snow, night": a list of tags."""
     tags = [_noun(attributes, rng)] if attributes.scene else []
     tags += [_pick("colour", attributes, rng)] if not attributes.scene else []
     for name in ("direction", "speed", "background", "time", "camera"):

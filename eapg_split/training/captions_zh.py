@@ -26,7 +26,7 @@ def chinese(attributes: Attributes, rng: random.Random) -> str:
 
 
 def _sentence(attributes: Attributes, rng: random.Random) -> str:
-    """ "夜晚，一只红色的猫在雪地里慢慢地向左奔跑，镜头拉近"."""
+    """As in "夜晚，一只红色的猫在雪地里慢慢地向左奔跑，镜头拉近"."""
     time, place = _word("time", attributes, rng), _place(attributes, rng)
     subject, motion = _noun(attributes, rng), _motion(attributes, rng)
     comma = rng.choice(("，", ""))
@@ -42,7 +42,7 @@ def _sentence(attributes: Attributes, rng: random.Random) -> str:
 
 
 def _modified(attributes: Attributes, rng: random.Random) -> str:
-    """ "在雪地里向左奔跑的红色小猫": everything before the noun, as a title."""
+    """As in "在雪地里向左奔跑的红色小猫": everything before the noun, as a title."""
     time, place = _word("time", attributes, rng), _place(attributes, rng)
     motion = _motion(attributes, rng)
     clause = f"{place}{motion}"
@@ -57,7 +57,7 @@ def _modified(attributes: Attributes, rng: random.Random) -> str:
 
 
 def _predicate(attributes: Attributes, rng: random.Random) -> str:
-    """ "这只猫是红色的，它在雪地里向左奔跑": the colour after the noun."""
+    """As in "这只猫是红色的，它在雪地里向左奔跑": the colour after the noun."""
     colour = _word("colour", attributes, rng)
     subject = f"{_counter(attributes, rng)}{_name(attributes, rng)}"
     clause = f"{_place(attributes, rng)}{_motion(attributes, rng)}"
@@ -69,7 +69,7 @@ def _predicate(attributes: Attributes, rng: random.Random) -> str:
 
 
 def _tags(attributes: Attributes, rng: random.Random) -> str:
-    """ "红色的猫，向左，雪地，夜晚": a list of tags."""
+    """As in "红色的猫，向左，雪地，夜晚": a list of tags."""
     tags = [_noun(attributes, rng)] if attributes.scene else [_word("colour", attributes, rng)]
     tags += [_word(name, attributes, rng) for name in ("direction", "speed", "background", "time", "camera")]
     if rng.random() < 0.4:
@@ -80,7 +80,7 @@ def _tags(attributes: Attributes, rng: random.Random) -> str:
 
 
 def _night_view(attributes: Attributes, rng: random.Random) -> str:
-    """ "城市夜景"."""
+    """As in "城市夜景"."""
     city = words.CHINESE["scene"]["city"]
     name = city[0] if rng.random() < 0.6 else rng.choice(city)
     view = rng.choice(words.NIGHT_VIEWS["zh"])
@@ -90,7 +90,7 @@ def _night_view(attributes: Attributes, rng: random.Random) -> str:
 
 
 def _noun(attributes: Attributes, rng: random.Random) -> str:
-    """ "一只红色的小猫"."""
+    """As in "一只红色的小猫"."""
     odd = rng.choice(DISTRACTORS) + "的" if rng.random() < 0.06 else ""
     return f"{_counter(attributes, rng)}{odd}{_colour(attributes, rng)}{_name(attributes, rng)}"
 
@@ -127,7 +127,7 @@ def _motion(attributes: Attributes, rng: random.Random) -> str:
 
 
 def _place(attributes: Attributes, rng: random.Random) -> str:
-    """ "在草地上"."""
+    """As in "在草地上"."""
     place = _word("background", attributes, rng)
     suffix = words.CHINESE_PLACE_SUFFIX[attributes.background or "downtown"]
     return f"在{place}{suffix}" if place else ""

@@ -102,7 +102,9 @@ def test_sentence_says_plainly_that_no_scene_was_recognised() -> None:
 
 def test_sentence_stays_one_line_for_a_long_prompt() -> None:
     sentence = understand(" ".join(f"word{number}" for number in range(200))).sentence()
-    assert sentence.endswith("and 188 more") and "\n" not in sentence and len(sentence) < 400
+    assert sentence.endswith("and 188 more")
+    assert "\n" not in sentence
+    assert len(sentence) < 400
 
 
 @given(st.text(max_size=200))
