@@ -43,7 +43,7 @@ def suffix_of(output: str) -> str:
     suffix = "" if output.endswith(("/", os.sep)) else PurePath(output).suffix.lower()
     if suffix not in SUFFIXES:
         raise InvalidRequest(
-            f"cannot write '{suffix}' files; let the output end in .mp4, .webm or .gif, or in / for a folder of PNG"
+            f"Cannot write '{suffix}' files: let the output end in .mp4, .webm or .gif, or in / for a folder of PNG."
         )
     return suffix
 
@@ -229,7 +229,7 @@ def _check_frame(frame: NDArray[np.uint8], video: VideoFormat) -> None:
     wanted = (video.height, video.width, 3)
     if frame.shape != wanted or frame.dtype != np.uint8:
         raise OutputFailure(
-            f"a frame must be uint8 {wanted}, not {frame.dtype} {frame.shape}; this is a defect"
+            f"A frame must be uint8 {wanted}, not {frame.dtype} {frame.shape}: this is a defect."
         )
 
 
@@ -246,9 +246,9 @@ def output_failure(error: Exception, path: Path) -> OutputFailure:
     """One sentence for a person who cannot get `path` written."""
     number = error.errno if isinstance(error, OSError) else None
     if number in (errno.ENOSPC, errno.EDQUOT):
-        return OutputFailure(f"no space is left for '{path}'; free some, or choose another disk")
+        return OutputFailure(f"No space is left for '{path}': free some, or choose another disk.")
     if number in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return OutputFailure(f"'{path}' may not be written; change its permissions, or choose another place")
+        return OutputFailure(f"'{path}' may not be written: change its permissions, or choose another place.")
     if number in (errno.ENOENT, errno.ENOTDIR):
-        return OutputFailure(f"the folder of '{path}' does not exist; create it, or choose another place")
-    return OutputFailure(f"'{path}' could not be written ({error}); choose another place or format")
+        return OutputFailure(f"The folder of '{path}' does not exist: create it, or choose another place.")
+    return OutputFailure(f"'{path}' could not be written ({error}): choose another place or format.")

@@ -133,13 +133,13 @@ def test_an_unknown_ending_names_the_known_ones(name: str) -> None:
 @pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif"])
 def test_a_full_disk_is_named(tmp_path: Path, suffix: str) -> None:
     (tmp_path / f"video{suffix}").symlink_to("/dev/full")
-    with pytest.raises(OutputFailure, match="no space is left"):
+    with pytest.raises(OutputFailure, match="No space is left"):
         write(tmp_path, VideoFormat(suffix, 24, 128, 72), cartoon(128, 72, 30))
 
 
 def test_a_full_disk_is_named_for_png(tmp_path: Path) -> None:
     (tmp_path / "frame-00000.png").symlink_to("/dev/full")
-    with pytest.raises(OutputFailure, match="no space is left"):
+    with pytest.raises(OutputFailure, match="No space is left"):
         write(tmp_path, VideoFormat("", 24, 64, 64), cartoon(64, 64, 1))
 
 
