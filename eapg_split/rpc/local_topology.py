@@ -1,0 +1,112 @@
+"""Three daemons on this machine's loopback for as long as a block lasts: a job needs no set-up and leaves nothing."""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from eapg_split.domain.topology import Tier
+from eapg_split.errors import NodeUnavailable
+
+# The device comes last: it dials the other two, whose addresses it reads from their ready files.
+_TIERS = (Tier.EDGE, Tier.CLOUD, Tier.DEVICE)
+_TERMINATE_S = 2.0
+
+
+@dataclass(frozen=True)
+class RunningNode:
+    """What a daemon's ready line says."""
+
+    node: str
+    tier: str
+    address: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class LocalTopology:
+    """The running daemons by node id; `logs` has one file per node with what it wrote to stderr."""
+
+    nodes: Mapping[str, RunningNode]
+    logs: Path
+
+    @property
+    def device_address(self) -> str:
+        """Where `job_client.generate` connects to."""
+        return self.nodes[Tier.DEVICE].address
+
+
+@asynccontextmanager
+async def local_topology(
+    *, engine: str = "onnx", threads: int = 0, weights: Path | None = None, ready_s: float = 30.0
+) -> AsyncIterator[LocalTopology]:
+    """Starts the device, edge and cloud daemons and stops them at the end of the block.
+
+    They stop by themselves too when this process dies. Raises NodeUnavailable, with the daemon's own words, when one
+    is not ready within `ready_s` seconds.
+    """
+    with tempfile.TemporaryDirectory(prefix="eapg-split-") as name:
+        folder = Path(name)
+        options = ["--engine", engine, "--threads", str(threads), "--with-parent", str(os.getpid())]
+        if weights is not None:
+            options += ["--weights", str(weights)]
+        async with contextlib.AsyncExitStack() as stack:
+            processes = {}
+            for tier in _TIERS:
+                processes[tier] = await _spawn(tier, folder, options)
+                stack.push_async_callback(_stop, processes[tier])
+            ready = asyncio.gather(*(_ready(tier, processes[tier], folder) for tier in _TIERS))
+            try:
+                nodes = await asyncio.wait_for(ready, ready_s)
+            except TimeoutError as error:
+                raise NodeUnavailable(
+                    f"The local daemons were not ready within {ready_s:g} s: try again when the machine has less to do."
+                ) from error
+            yield LocalTopology({node.tier: node for node in nodes}, folder)
+
+
+async def _spawn(tier: Tier, folder: Path, options: Sequence[str]) -> asyncio.subprocess.Process:
+    command = [sys.executable, "-m", f"{tier}_node", "--node", tier, "--listen", "127.0.0.1:0", *options]
+    command += ["--ready-file", str(folder / f"{tier}.json")]
+    if tier is Tier.DEVICE:
+        for other in _TIERS[:-1]:
+            command += ["--peer", f"{other}=@{folder / f'{other}.json'}"]
+    with (folder / f"{tier}.log").open("wb") as log:
+        return await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+            env={**os.environ, "GRPC_VERBOSITY": os.environ.get("GRPC_VERBOSITY", "NONE")},
+            start_new_session=True,  # Ctrl-C is for this process; it cancels the job, then stops the daemons
+        )
+
+
+async def _ready(tier: Tier, process: asyncio.subprocess.Process, folder: Path) -> RunningNode:
+    assert process.stdout is not None
+    line = await process.stdout.readline()
+    if not line:
+        await process.wait()
+        words = (folder / f"{tier}.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        reason = words[-1] if words else f"it ended with exit code {process.returncode}"
+        raise NodeUnavailable(f"The local {tier} daemon did not start: {reason}")
+    return RunningNode(**json.loads(line))
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), _TERMINATE_S)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()

@@ -1,0 +1,95 @@
+"""The nodes that one job can use: asked in parallel who they are, once, when the job starts."""
+
+import asyncio
+from collections.abc import Sequence
+
+from eapg_split.domain.topology import NodeId, Tier, Topology
+from eapg_split.errors import DeadlineExceeded, EapgError, InvalidRequest, NodeUnavailable, Retry, Unsupported
+from eapg_split.runtime.deadline import Deadline
+from eapg_split.runtime.peer import PROTOCOL_VERSION, NodeDescription, Peer
+from eapg_split.runtime.worker import Worker
+
+DESCRIBE_S = 10.0
+
+
+class Cluster:
+    """This node's worker and the peers that answered. Read `topology` after `discover`."""
+
+    def __init__(self, worker: Worker, peers: Sequence[Peer]) -> None:
+        self.worker = worker
+        self._peers = tuple(peers)
+        self._reached: dict[NodeId, Peer] = {}
+        self._own: NodeDescription | None = None
+        self.topology = Topology((), ())
+        self.missing: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """The weights that every node of the job must have."""
+        assert self._own is not None
+        return self._own.fingerprint
+
+    def peer(self, node: NodeId) -> Peer:
+        """The peer with that id, which the topology knows."""
+        return self._reached[node]
+
+    def is_own(self, node: NodeId) -> bool:
+        """Whether that is this node itself."""
+        return node == self.worker.setup.node
+
+    async def discover(self, deadline: Deadline) -> tuple[str, ...]:
+        """Describes every node; returns one sentence if some cannot be reached, and goes on without them.
+
+        Raises Unsupported for a node with other weights or another protocol, InvalidRequest for repeated ids.
+        """
+        limit = deadline.capped(DESCRIBE_S)
+        own = await self.worker.describe()
+        answers = await asyncio.gather(*(_described(peer, limit) for peer in self._peers))
+        self._own, nodes, missing = own, [own.node], []
+        for peer, answer in zip(self._peers, answers, strict=True):
+            if isinstance(answer, EapgError):
+                missing.append(f"{peer.name} ({answer.message.rstrip('.')})")
+                continue
+            _check_compatible(own, answer)
+            if answer.node.id == own.node.id or answer.node.id in self._reached:
+                raise InvalidRequest(
+                    f"Two nodes are called {answer.node.id!r}: give each daemon its own --node."
+                )
+            if answer.node.tier is Tier.DEVICE:
+                raise InvalidRequest(
+                    f"{peer.name} is a device node: list only edge and cloud nodes as peers."
+                )
+            self._reached[answer.node.id] = peer
+            nodes.append(answer.node)
+        self.topology = Topology(tuple(nodes))
+        self.missing = tuple(missing)
+        return (f"Going on without nodes that cannot be reached: {', '.join(missing)}.",) if missing else ()
+
+
+async def _described(peer: Peer, limit_s: float) -> NodeDescription | EapgError:
+    try:
+        async with asyncio.timeout(limit_s):
+            return await peer.describe()
+    except TimeoutError:
+        return NodeUnavailable(f"no answer within {limit_s:.0f} s")
+    except (NodeUnavailable, DeadlineExceeded) as error:
+        return error
+    except EapgError as error:
+        if error.retry is Retry.NEVER:
+            raise
+        return error
+
+
+def _check_compatible(own: NodeDescription, other: NodeDescription) -> None:
+    if other.protocol != PROTOCOL_VERSION:
+        raise Unsupported(
+            f"Node {other.node.id} speaks protocol {other.protocol} and this one {PROTOCOL_VERSION}: install the"
+            " same version on every node.",
+            node_id=other.node.id,
+        )
+    if other.fingerprint != own.fingerprint:
+        raise Unsupported(
+            f"Node {other.node.id} has weights {other.fingerprint[:12]} and {own.node.id} has"
+            f" {own.fingerprint[:12]}: install the same version on every node, or leave it out.",
+            node_id=other.node.id,
+        )

@@ -1,0 +1,125 @@
+"""What happens in a job, as values: the same ones travel inside the device's daemon and reach the person's program."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class PlacedSegment:
+    """Steps [start_step, stop_step) on one node."""
+
+    node: str
+    tier: str
+    start_step: int
+    stop_step: int
+
+
+@dataclass(frozen=True)
+class PlanMade:
+    """The plan, once at the start (revision 0) and again after each re-plan; `notes` say why it is not the ideal."""
+
+    session: str
+    policy: str
+    segments: tuple[PlacedSegment, ...]
+    notes: tuple[str, ...]
+    total_steps: int
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """One step was finished; `step` counts from 0 over the workload."""
+
+    node: str
+    tier: str
+    stage: str
+    step: int
+    total_steps: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class PreviewFrame:
+    """One frame of a stage's clean estimate: uint8 (height, width, 3); `index` of `count`."""
+
+    stage: str
+    step: int
+    index: int
+    count: int
+    frame: NDArray[np.uint8] = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Hop:
+    """A latent went from one node to another at the boundary before `step`."""
+
+    source: str
+    target: str
+    step: int
+    codec: str
+    raw_bytes: int
+    wire_bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One sentence that a person should see although the job goes on."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class FrameDone:
+    """`frame` frames of `total_frames` were decoded and encoded."""
+
+    frame: int
+    total_frames: int
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    """The next file of the output, before its bytes; `name` is empty where the output is a single file."""
+
+    name: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class OutputChunk:
+    """The next bytes of the file that was announced last."""
+
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class JobDone:
+    """The record of a job that succeeded; `frames_sha256` is over the raw RGB frames in order."""
+
+    session: str
+    frames: int
+    width: int
+    height: int
+    fps: int
+    seed: int
+    wall_s: float
+    frames_sha256: str
+    segments: tuple[PlacedSegment, ...]
+    hops: tuple[Hop, ...]
+    peak_rss_bytes: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The hand-off was committed by the node that will run the segment."""
+
+
+@dataclass(frozen=True)
+class Returning:
+    """The segment is computed and its result is about to arrive."""
+
+
+SegmentEvent = Accepted | Returning | StepDone | PreviewFrame
+JobEvent = PlanMade | StepDone | PreviewFrame | Hop | Notice | FrameDone | OutputFile | OutputChunk | JobDone

@@ -1,0 +1,50 @@
+"""One job as the device's daemon accepted it."""
+
+from dataclasses import dataclass, field
+
+from eapg_split.domain.request import Request
+from eapg_split.planner.policy import Objective, Policy
+from eapg_split.runtime.deadline import Deadline
+from eapg_split.runtime.events import Hop, PlacedSegment
+from eapg_split.runtime.sink import VideoFormat
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one call of JobService.Generate asks for; `suffix` is the ending of the wanted file's name."""
+
+    session: str
+    request: Request
+    policy: Policy
+    codec: str
+    suffix: str
+    previews: bool = False
+    deadline: Deadline = field(default_factory=Deadline)
+
+    @property
+    def objective(self) -> Objective:
+        """What the policy is to mind."""
+        return Objective(self.request.privacy, self.codec)
+
+    @property
+    def video(self) -> VideoFormat:
+        """What the sink is to write."""
+        request = self.request
+        return VideoFormat(self.suffix, request.fps, request.width, request.height)
+
+
+@dataclass
+class JobRecord:
+    """What really ran where, collected for the last event."""
+
+    segments: list[PlacedSegment] = field(default_factory=list)
+    hops: list[Hop] = field(default_factory=list)
+    peak_rss_bytes: dict[str, int] = field(default_factory=dict)
+
+    def add(self, segment: PlacedSegment, peak_rss_bytes: int) -> None:
+        """A committed segment, joined with the one before where a re-plan stayed on the same node."""
+        start = segment.start_step
+        if self.segments and self.segments[-1].node == segment.node:
+            start = self.segments.pop().start_step
+        self.segments.append(PlacedSegment(segment.node, segment.tier, start, segment.stop_step))
+        self.peak_rss_bytes[segment.node] = max(self.peak_rss_bytes.get(segment.node, 0), peak_rss_bytes)

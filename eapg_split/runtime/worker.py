@@ -1,0 +1,278 @@
+"""Serves segments on this node: admission, the steps one by one in the engine's thread, and hand-offs in both ways."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eapg_split.codecs.base import Codec, Payload
+from eapg_split.domain.latent import Latent
+from eapg_split.domain.request import Request
+from eapg_split.domain.topology import Node, NodeId, Tier
+from eapg_split.domain.workload import StageKind, Workload
+from eapg_split.errors import (
+    CapacityExceeded,
+    CorruptPayload,
+    DeadlineExceeded,
+    EapgError,
+    EngineFailure,
+    InvalidRequest,
+    SessionConflict,
+    Unsupported,
+)
+from eapg_split.runtime.engine import Engine
+from eapg_split.runtime.events import Accepted, Returning, StepDone
+from eapg_split.runtime.kept import KeptResults
+from eapg_split.runtime.memory import peak_resident_bytes, resident_bytes
+from eapg_split.runtime.peer import Emit, NodeDescription, SegmentDone, SegmentOrder
+from eapg_split.runtime.preview import preview_frames
+from eapg_split.runtime.serial_thread import SerialThread
+from eapg_split.runtime.settings import Limits
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class WorkerSetup:
+    """Who the node is and what it works with; `open_engine` is called at first need, in the engine's thread."""
+
+    node: NodeId
+    tier: Tier
+    version: str
+    codecs: Mapping[str, Codec]
+    open_engine: Callable[[], Engine]
+    limits: Limits
+
+
+@dataclass
+class _Running:
+    order: SegmentOrder
+    task: asyncio.Task[object] | None
+    superseded: bool = False
+
+
+class Worker:
+    """One per daemon. All methods belong to one event loop."""
+
+    def __init__(self, setup: WorkerSetup) -> None:
+        self.setup = setup
+        self.thread = SerialThread("engine")
+        self._engine: Engine | None = None
+        self._running: dict[str, _Running] = {}
+        self._kept = KeptResults(setup.limits)
+
+    @property
+    def running_sessions(self) -> int:
+        """How many sessions have a segment in flight here."""
+        return len(self._running)
+
+    async def describe(self) -> NodeDescription:
+        """What this node is and can do. Raises CorruptWeights when there are no usable weights."""
+        engine = await self.engine()
+        setup = self.setup
+        return NodeDescription(
+            node=Node(setup.node, setup.tier, "", (engine.kind,), tuple(setup.codecs)),
+            version=setup.version,
+            fingerprint=engine.fingerprint,
+            pid=os.getpid(),
+            rss_bytes=resident_bytes(),
+            peak_rss_bytes=peak_resident_bytes(),
+            running_sessions=self.running_sessions,
+            limits=setup.limits,
+        )
+
+    async def engine(self) -> Engine:
+        """The engine, opened at the first call."""
+        if self._engine is None:
+            self._engine = await self._call("opening the engine", self._open)
+        return self._engine
+
+    async def prepare(self, order: SegmentOrder) -> None:
+        """Loads the weights of a segment ahead of its hand-off."""
+        workload = await self._unrolled(order)
+        engine = await self.engine()
+        parts = workload.parts(order.start_step, order.stop_step)
+        await self._call("loading weights", lambda: engine.prepare(parts))
+
+    async def execute(self, order: SegmentOrder, state: Latent, emit: Emit) -> Latent:
+        """The state after the segment's last step; `emit` gets Accepted, each step, and previews when asked.
+
+        When this is cancelled the engine ends its step and the session leaves nothing behind.
+        """
+        async with self._admitted(order), self._within(order):
+            workload = await self._unrolled(order)
+            _check_state(order, workload, state)
+            await emit(Accepted())
+            engine = await self.engine()
+            parts = workload.parts(order.start_step, order.stop_step)
+            await self._call("loading weights", lambda: engine.prepare(parts))
+            for step in range(order.start_step, order.stop_step):
+                state = await self._step(order, workload, step, state, emit)
+            _check_finite(state, self.setup.node)
+            return state
+
+    async def serve(self, order: SegmentOrder, payload: Payload, emit: Emit) -> SegmentDone:
+        """Like `execute`, from and to coded states; the same hand-off sent twice is computed once."""
+        kept = self._kept.get(order, payload)
+        if kept is not None:
+            await emit(Accepted())
+            await emit(Returning())
+            return kept
+        incoming, outgoing = self._codec(payload.codec), self._codec(order.result_codec)
+        state = await asyncio.to_thread(incoming.decode, payload)
+        began = asyncio.get_running_loop().time()
+        result = await self.execute(order, state, emit)
+        compute_s = asyncio.get_running_loop().time() - began
+        coded = await asyncio.to_thread(outgoing.encode, result)
+        done = SegmentDone(coded, compute_s, peak_resident_bytes())
+        self._kept.add(order, payload, done)
+        await emit(Returning())
+        return done
+
+    async def frames(self, workload: Workload, state: Latent) -> AsyncIterator[NDArray[np.uint8]]:
+        """Decodes the last state: RGB frames (height, width, 3), one by one."""
+        engine = await self.engine()
+        parts = workload.parts(workload.steps - 1, workload.steps)
+        await self._call("loading weights", lambda: engine.prepare(parts))
+        frames: Iterator[NDArray[np.uint8]] = engine.decode(workload, state)
+        while (frame := await self._call("decoding", lambda: next(frames, None))) is not None:
+            yield frame
+
+    async def unroll(self, request: Request) -> Workload:
+        """The request as steps. Raises InvalidRequest beyond the documented bounds."""
+        engine = await self.engine()
+        return await self._call("unrolling", lambda: engine.unroll(request))
+
+    async def _step(
+        self, order: SegmentOrder, workload: Workload, step: int, state: Latent, emit: Emit
+    ) -> Latent:
+        engine = await self.engine()
+        stage = workload.stage_of(step)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        after = await self._call(
+            f"step {step} ({stage.name})", lambda: engine.run_step(workload, step, state)
+        )
+        setup = self.setup
+        await emit(StepDone(setup.node, setup.tier, stage.name, step, workload.steps, loop.time() - began))
+        if order.previews and stage.kind is StageKind.DENOISE and step + 1 == stage.stop_step:
+            clip = await self._call("previewing", lambda: engine.preview(workload, step, after))
+            for frame in preview_frames(stage.name, step, clip):
+                await emit(frame)
+        return after
+
+    async def _unrolled(self, order: SegmentOrder) -> Workload:
+        """The workload, after checking that this node may and can run the order's steps of it."""
+        engine = await self.engine()
+        if order.fingerprint != engine.fingerprint:
+            raise Unsupported(
+                f"Node {self.setup.node} has weights {engine.fingerprint[:12]} and the job was planned with"
+                f" {order.fingerprint[:12]}: install the same version on every node.",
+                node_id=self.setup.node,
+            )
+        workload = await self.unroll(order.request)
+        if not 0 <= order.start_step < order.stop_step < workload.steps:
+            raise InvalidRequest(
+                f"Steps {order.start_step} to {order.stop_step} are not a segment of this workload, whose"
+                f" steps before decoding are 0 to {workload.steps - 1}."
+            )
+        first = workload.stage_of(order.start_step)
+        if first.kind is StageKind.TEXT and order.request.prompt_withheld:
+            raise InvalidRequest(
+                "The text step needs the prompt, which was withheld: send it or run it elsewhere."
+            )
+        return workload
+
+    @asynccontextmanager
+    async def _admitted(self, order: SegmentOrder) -> AsyncIterator[None]:
+        """Holds one of the node's places; a newer attempt at the session takes over the older one's."""
+        current = self._running.get(order.session)
+        if current is not None:
+            if current.order.attempt > order.attempt and current.order.start_step >= order.start_step:
+                raise SessionConflict(
+                    f"Session {order.session} already runs attempt {current.order.attempt} here; this is"
+                    f" attempt {order.attempt}: read the plan again.",
+                    session_id=order.session,
+                )
+            current.superseded = True
+            if current.task is not None:
+                current.task.cancel()
+        elif len(self._running) >= self.setup.limits.sessions:
+            raise CapacityExceeded(
+                f"Node {self.setup.node} already runs {len(self._running)} sessions, its limit: try later or"
+                " place the segment elsewhere.",
+                node_id=self.setup.node,
+            )
+        mine = _Running(order, asyncio.current_task())
+        self._running[order.session] = mine
+        try:
+            yield
+        except asyncio.CancelledError:
+            if mine.superseded and mine.task is not None:
+                mine.task.uncancel()
+                raise SessionConflict("A newer attempt took over.", session_id=order.session) from None
+            raise
+        finally:
+            if self._running.get(order.session) is mine:
+                del self._running[order.session]
+
+    @asynccontextmanager
+    async def _within(self, order: SegmentOrder) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout_at(order.deadline.when):
+                yield
+        except TimeoutError as error:
+            raise DeadlineExceeded(
+                "The job's deadline passed: give it more time, fewer steps or a smaller video.",
+                session_id=order.session,
+            ) from error
+
+    async def _call(self, doing: str, call: Callable[[], T]) -> T:
+        """Runs in the engine's thread; whatever is not one of our errors is a failure of the engine."""
+        try:
+            return await self.thread.run(call)
+        except EapgError as error:
+            error.node_id = error.node_id or self.setup.node
+            raise
+        except Exception as error:
+            _log.exception("the engine failed while %s", doing)
+            raise EngineFailure(
+                f"The engine of node {self.setup.node} failed while {doing} ({type(error).__name__}): its log"
+                " has the details.",
+                node_id=self.setup.node,
+            ) from error
+
+    def _open(self) -> Engine:
+        return self._engine or self.setup.open_engine()
+
+    def _codec(self, name: str) -> Codec:
+        codec = self.setup.codecs.get(name)
+        if codec is None:
+            raise Unsupported(
+                f"Node {self.setup.node} does not know the codec {name[:32]!r}; it has"
+                f" {', '.join(self.setup.codecs)}.",
+                node_id=self.setup.node,
+            )
+        return codec
+
+
+def _check_state(order: SegmentOrder, workload: Workload, state: Latent) -> None:
+    expected = workload.spec_after(order.start_step - 1)
+    if state.spec != expected:
+        raise CorruptPayload(
+            f"The state before step {order.start_step} must hold {expected}, not {state.spec}: send it again.",
+            session_id=order.session,
+        )
+
+
+def _check_finite(state: Latent, node: NodeId) -> None:
+    for name, tensor in state.items():
+        if not np.isfinite(tensor).all():
+            raise EngineFailure(f"Node {node} computed values in {name} that are not numbers.", node_id=node)
