@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 PARTS: Final = ("text", "stage1", "stage2", "low", "encoder", "decoder")
-TEXT_TOKENS: Final = 8
-TEXT_WIDTH: Final = 128
+TEXT_TOKENS: Final = 7
+TEXT_WIDTH: Final = 48
 
 
 class Networks(Protocol):
