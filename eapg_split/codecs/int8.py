@@ -78,8 +78,7 @@ def _quantise(tensor: TensorSpec, array: NDArray[np.float32]) -> bytes:
     divisor = np.where(scale > 0, scale, 1.0)
     levels = np.rint((rows - low[:, None, None]) / divisor[:, None, None]).astype(np.uint8)
     levels[:, :, 1:] = np.diff(levels, axis=2)  # modulo 256, hence reversible
-    scales: NDArray[np.float64] = np.stack((low, scale)).astype("<f8")
-    return scales.tobytes() + levels.tobytes()
+    return bytes(np.stack((low, scale)).astype("<f8").tobytes() + levels.tobytes())
 
 
 def _dequantise(tensor: TensorSpec, part: memoryview) -> NDArray[np.float32]:
