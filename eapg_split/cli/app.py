@@ -1,0 +1,77 @@
+"""The commands of `eapg-split`. Each one imports what it needs when it runs, so that `--help` is instant."""
+
+from typing import Annotated
+
+import typer
+
+from eapg_split.cli.exits import guarded
+from eapg_split.cli.generate import generate
+
+app = typer.Typer(
+    help="Text to video, split step by step across a device, an edge and a cloud node.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+policy_app = typer.Typer(help="Policies decide which node runs which steps.")
+
+app.command()(generate)
+app.add_typer(policy_app, name="policy")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(f"eapg-split {version('eapg-split')}")
+        except PackageNotFoundError:
+            typer.echo("eapg-split, run from its sources without an install")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Text to video, split step by step across a device, an edge and a cloud node."""
+    del version
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, which engines and accelerators were found, and what is missing for what."""
+    with guarded():
+        from eapg_split.cli.doctor import examine, render
+
+        findings = examine()
+        typer.echo(render(findings))
+        if any(finding.needed and not finding.fine for finding in findings):
+            raise typer.Exit(1)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
+def train(context: typer.Context) -> None:
+    """Train the networks (needs the extra "train"); `eapg-split train --help` lists its flags."""
+    with guarded():
+        from eapg_split.cli.train import run_training
+
+        code = run_training(context.args)
+        if code:
+            raise typer.Exit(code)
+
+
+@policy_app.command("list")
+def list_policies() -> None:
+    """List the policies that `--policy` knows by name."""
+    with guarded():
+        from eapg_split.cli.policies import policy_lines
+
+        for line in policy_lines():
+            typer.echo(line)

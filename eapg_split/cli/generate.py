@@ -1,0 +1,114 @@
+"""`eapg-split generate`: flags in, a video file out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eapg_split.cli.exits import guarded
+
+_Text = Annotated[
+    str, typer.Argument(metavar="PROMPT", help="What to show, in English or Chinese; - reads it from stdin.")
+]
+_Output = Annotated[
+    str,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="NAME.mp4, .webm or .gif; a name without ending, or with /: PNG files.",
+    ),
+]
+_Seconds = Annotated[float, typer.Option(help="Length of the clip, 0.5 to 30.")]
+_Fps = Annotated[int, typer.Option(help="Frames per second, 1 to 60.")]
+_Width = Annotated[int, typer.Option(help="Even, 64 to 4096.")]
+_Height = Annotated[int, typer.Option(help="Even, 64 to 2304.")]
+_Seed = Annotated[int, typer.Option(help="The same seed gives the same video, wherever it is computed.")]
+_Steps = Annotated[
+    str, typer.Option(metavar="N,N,N,N", help="Denoising steps of the four stages, each 1 to 64.")
+]
+_Guidance = Annotated[float, typer.Option(help="How strictly the prompt is followed, 0 to 10.")]
+_Policy = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="Who computes what: see 'policy list'; or module:Class of your own."),
+]
+_Codec = Annotated[str, typer.Option(metavar="NAME", help="How latents travel: lossless or int8.")]
+_Engine = Annotated[str, typer.Option(metavar="KIND", help="onnx or torch; only for the local topology.")]
+_Threads = Annotated[int, typer.Option(min=0, help="Threads of each local engine; 0 lets it choose.")]
+_Weights = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Weights for the local topology instead of the shipped ones."),
+]
+_Privacy = Annotated[
+    str,
+    typer.Option(
+        metavar="LEVEL", help="prompt-local: steps that see the text stay on the device; any: they may leave."
+    ),
+]
+_Nodes = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="TOML list of running daemons to use instead of local ones."),
+]
+_Preview = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Put a small GIF of the clean estimate after each step there."),
+]
+_Deadline = Annotated[
+    float, typer.Option(metavar="SECONDS", min=0, help="Give up after this long; 0 means never.")
+]
+_Json = Annotated[bool, typer.Option("--json", help="End with one line of JSON on stdout.")]
+
+
+def generate(
+    prompt: _Text,
+    output: _Output = "video.mp4",
+    seconds: _Seconds = 5.0,
+    fps: _Fps = 24,
+    width: _Width = 512,
+    height: _Height = 288,
+    seed: _Seed = 0,
+    steps: _Steps = "16,8,4,4",
+    guidance: _Guidance = 2.0,
+    policy: _Policy = "pyramid",
+    codec: _Codec = "lossless",
+    engine: _Engine = "onnx",
+    privacy: _Privacy = "prompt-local",
+    nodes: _Nodes = None,
+    preview: _Preview = None,
+    threads: _Threads = 0,
+    weights: _Weights = None,
+    deadline: _Deadline = 0.0,
+    as_json: _Json = False,
+) -> None:
+    """Generate a video from a PROMPT, over three local daemons or over those that --nodes lists."""
+    with guarded():
+        from eapg_split.cli.connect import GenerateOptions
+        from eapg_split.cli.flags import parse_privacy, parse_prompt, parse_steps
+        from eapg_split.cli.run import run
+        from eapg_split.domain.request import Request
+
+        request = Request(
+            prompt=parse_prompt(prompt),
+            seconds=seconds,
+            fps=fps,
+            width=width,
+            height=height,
+            steps=parse_steps(steps),
+            seed=seed,
+            guidance=guidance,
+            privacy=parse_privacy(privacy),
+        )
+        options = GenerateOptions(
+            request=request,
+            output=output,
+            policy=policy,
+            codec=codec,
+            engine=engine,
+            threads=threads,
+            weights=weights,
+            nodes=nodes,
+            preview=preview,
+            deadline_s=deadline,
+            as_json=as_json,
+        )
+        run(options)

@@ -1,0 +1,110 @@
+"""Runs one job from the person's side: daemons up, job accepted, events shown, file in place, daemons down."""
+
+import asyncio
+import signal
+import time
+
+import typer
+
+from eapg_split.cli.connect import GenerateOptions, open_events
+from eapg_split.cli.display import Display, open_display
+from eapg_split.cli.exits import Terminated
+from eapg_split.cli.flags import check_engine
+from eapg_split.cli.output import OutputWriter
+from eapg_split.cli.previews import PreviewWriter
+from eapg_split.cli.report import StepLog, record, render
+from eapg_split.codecs import codec_named
+from eapg_split.eapg.lexicon import understand
+from eapg_split.errors import NodeUnavailable
+from eapg_split.planner import resolve
+from eapg_split.runtime.events import JobDone, JobEvent, OutputChunk, OutputFile, PreviewFrame, StepDone
+from eapg_split.video import suffix_of
+
+
+def run(options: GenerateOptions) -> None:
+    """Blocks until the file is in place. Raises an EapgError, KeyboardInterrupt or Terminated otherwise."""
+    started = time.perf_counter()
+    _check(options)
+    understanding = understand(options.request.prompt)
+    with OutputWriter(options.output) as writer, open_display() as display:
+        display.say(understanding.sentence())
+        done, log = asyncio.run(_until_terminated(_Job(options, writer, display)))
+        writer.commit()
+    wall_s = time.perf_counter() - started
+    if options.as_json:
+        typer.echo(record(done, understanding, str(writer.target), wall_s))
+    else:
+        typer.echo(render(done, log, str(writer.target), wall_s))
+
+
+def _check(options: GenerateOptions) -> None:
+    """What can be known to be wrong before a daemon is started."""
+    suffix_of(options.output)
+    codec_named(options.codec)
+    check_engine(options.engine)
+    if ":" not in options.policy:  # a policy of one's own is looked up where it runs: in the device's daemon
+        resolve(options.policy)
+
+
+class _Job:
+    """One job's events, each to where it belongs."""
+
+    def __init__(self, options: GenerateOptions, writer: OutputWriter, display: Display) -> None:
+        self._options = options
+        self._writer = writer
+        self._display = display
+        self._previews: PreviewWriter | None = None
+        if options.preview is not None:
+            self._previews = PreviewWriter(options.preview, options.request.seconds)
+        self._log = StepLog()
+        self._done: JobDone | None = None
+
+    async def execute(self) -> tuple[JobDone, StepLog]:
+        """The job from start to end; leaving it early cancels the job on every node."""
+        try:
+            async with open_events(self._options) as events:
+                async for event in events:
+                    self._take(event)
+        finally:
+            if self._previews is not None:
+                self._previews.abort()
+        if self._done is None:
+            raise NodeUnavailable("The device ended the job without a result: see its log, and try again.")
+        return self._done, self._log
+
+    def _take(self, event: JobEvent) -> None:
+        match event:
+            case OutputFile():
+                self._writer.begin(event)
+            case OutputChunk():
+                self._writer.write(event)
+            case PreviewFrame():
+                if self._previews is not None:
+                    self._previews.add(event)
+            case JobDone():
+                self._done = event
+            case StepDone():
+                self._log.add(event)
+        self._display.show(event)
+
+
+async def _until_terminated(job: _Job) -> tuple[JobDone, StepLog]:
+    """The job, cancelled in an orderly way by SIGTERM too; Ctrl-C is asyncio's own business."""
+    task = asyncio.current_task()
+    assert task is not None
+    terminated = asyncio.Event()
+
+    def terminate() -> None:
+        terminated.set()
+        task.cancel()
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, terminate)
+    try:
+        return await job.execute()
+    except asyncio.CancelledError:
+        if terminated.is_set():
+            raise Terminated from None
+        raise
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
