@@ -36,7 +36,7 @@ SCENE_BACKGROUNDS: Final = MappingProxyType(
         "car": ("street", "desert", "snow", "mountains"),
         "ball": ("meadow", "beach", "street", "room"),
         "bird": ("mountains", "sea", "meadow"),
-        "boat": ("sea", "mountains", "beach"),
+        "boat": ("sea", "mountains"),
         "city": ("downtown",),
         "balloon": ("meadow", "mountains", "desert"),
         "fish": ("underwater",),

@@ -1,0 +1,97 @@
+"""Where weights lie on disk: a manifest, and for every part an ONNX graph beside its safetensors file.
+
+The graphs hold no weights of their own: their initialisers point into the safetensors files, which torch reads
+too, so that no weight is shipped twice. A file is used only when its size and SHA-256 are the manifest's.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from eapg_split.eapg.networks import PARTS
+from eapg_split.errors import CorruptWeights
+
+SHIPPED: Final = Path(__file__).resolve().parent.parent / "weights"
+FORMAT: Final = 1
+_MANIFEST_BYTES: Final = 1 << 20
+_FILE_BYTES: Final = 1 << 30
+_MEND: Final = "reinstall eapg_split, or train and export the weights again"
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file that the manifest vouches for."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What the weights are made of; `fingerprint` identifies them across nodes and engine kinds."""
+
+    folder: Path
+    fingerprint: str
+    time_shift: tuple[float, float, float, float]
+    files: dict[str, FileEntry]
+
+    def path(self, part: str, suffix: str) -> Path:
+        """The verified file of a part. Raises CorruptWeights when it is missing, truncated or altered."""
+        name = f"{part}.{suffix}"
+        entry = self.files.get(name)
+        if entry is None:
+            raise CorruptWeights(f"The weights in {self.folder} have no {name}: {_MEND}.")
+        path = self.folder / name
+        try:
+            size = path.stat().st_size
+            digest = _digest(path) if size == entry.size_bytes else ""
+        except OSError as error:
+            raise CorruptWeights(f"The weights file {path} cannot be read ({error.strerror}): {_MEND}.") from error
+        if digest != entry.sha256:
+            found = f"has {size} bytes instead of {entry.size_bytes}" if size != entry.size_bytes else "was altered"
+            raise CorruptWeights(f"The weights file {path} {found}: {_MEND}.")
+        return path
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def read_manifest(folder: Path | None = None) -> Manifest:
+    """The manifest of the weights in a folder (those that ship by default).
+
+    Raises CorruptWeights when there is none or it is malformed.
+    """
+    folder = SHIPPED if folder is None else folder
+    path = folder / "manifest.json"
+    try:
+        raw = path.read_bytes()[: _MANIFEST_BYTES + 1]
+    except OSError as error:
+        raise CorruptWeights(f"There are no weights in {folder} ({error.strerror}): {_MEND}.") from error
+    try:
+        return _parse(folder, raw)
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptWeights(f"The manifest {path} is malformed ({error}): {_MEND}.") from error
+
+
+def _parse(folder: Path, raw: bytes) -> Manifest:
+    if len(raw) > _MANIFEST_BYTES:
+        raise ValueError("it is too large")
+    body = json.loads(raw)
+    if body["format"] != FORMAT:
+        raise ValueError(f"format {body['format']} instead of {FORMAT}")
+    files = {}
+    for name, entry in body["files"].items():
+        part, _, suffix = name.partition(".")
+        if part not in PARTS or suffix not in ("onnx", "safetensors"):
+            raise ValueError(f"unknown file {name!r}")
+        size = int(entry["size_bytes"])
+        if not 0 < size <= _FILE_BYTES:
+            raise ValueError(f"{name} cannot have {size} bytes")
+        files[name] = FileEntry(name, size, str(entry["sha256"]))
+    first, second, third, fourth = (float(value) for value in body["time_shift"])
+    return Manifest(folder, hashlib.sha256(raw).hexdigest(), (first, second, third, fourth), files)

@@ -1,0 +1,109 @@
+"""Trains the low-noise expert (stages 3 and 4): from an upsampled clip to a sharp one at twice the rate and size.
+
+Both stages share one network without text, on crops of latents. Its sources are what the pipeline will give it:
+stage 2's clip upsampled and encoded, stage 3's latent decoded, upsampled and encoded again.
+"""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from eapg_split.eapg.attributes import Attributes
+from eapg_split.training import data
+from eapg_split.training.autoencoder import Autoencoder
+from eapg_split.training.loop import Budget, Progress, Trainer
+from eapg_split.training.networks import LOW, Denoiser
+from eapg_split.training.phases import SIGMA, flow_loss
+from eapg_split.training.world import render, sample_scene
+
+_LATENTS = 6  # of a window; five of them are used, the first has no true predecessor
+_CROP = 16
+_CROPS = 8
+
+
+def _encode(net: Autoencoder, frames: Tensor) -> Tensor:
+    """(T, H, W, 3) with T a multiple of 4 to (12, T/4, H/8, W/8)."""
+    blocks = frames.reshape(-1, 4, *frames.shape[1:])
+    return net.encoder(blocks).permute(1, 0, 2, 3)
+
+
+def _decode(net: Autoencoder, latent: Tensor) -> Tensor:
+    """(12, T, h, w) to (4T, 8h, 8w, 3)."""
+    ordered = latent.permute(1, 0, 2, 3)
+    before = torch.cat([ordered[:1], ordered[:-1]])
+    frames = net.decoder(ordered, before)
+    return frames.reshape(-1, *frames.shape[2:])
+
+
+def _resampled(frames: Tensor, before_fps: float, after_fps: float, size: tuple[int, int]) -> Tensor:
+    """Twice as many frames as went in, at the higher rate, from the same moment on."""
+    times = np.arange(len(frames)) / before_fps
+    wanted = (np.arange(4 * _LATENTS) / after_fps).clip(max=times[-1])
+    return data.upsample(frames[None], times, wanted, size)[0]
+
+
+@torch.no_grad()
+def late_window(net: Autoencoder, seed: int) -> dict[str, NDArray[np.generic]]:
+    """Random crops (n, 12, 5, 16, 16) of the clean latent and of its source, for stage 3 or 4."""
+    rng = random.Random(f"late-{seed}")
+    scene = sample_scene(Attributes(), seed)
+    stage = rng.choice((3, 4))
+    fps, width, height = (12, 256, 144) if stage == 3 else (24, 512, 288)
+    begun = rng.uniform(0, 5 - 4 * _LATENTS / fps)
+    clean = data.to_signed(torch.from_numpy(render(scene, list(begun + np.arange(4 * _LATENTS) / fps), width, height)))
+    coarse_times = list(begun + np.arange(2 * _LATENTS + 1) / (fps / 2))
+    coarse = data.to_signed(torch.from_numpy(render(scene, coarse_times, width // 2, height // 2)))
+    if stage == 4:
+        padded = torch.cat([coarse, coarse[-1:].expand(-len(coarse) % 4, *coarse.shape[1:])])
+        coarse = _decode(net, _encode(net, padded))[: len(coarse)]
+    else:
+        coarse = coarse + torch.randn_like(coarse) * rng.uniform(0, 0.06)
+    if rng.random() < 0.15:
+        # larger outputs start from a relatively smaller stage 2: rehearse a blurrier source
+        small = coarse.permute(0, 3, 1, 2)
+        small = torch.nn.functional.interpolate(small, scale_factor=0.5, mode="bilinear", align_corners=False, antialias=True)
+        coarse = small.permute(0, 2, 3, 1)
+    up = _encode(net, _resampled(coarse, fps / 2, fps, (height, width)))
+    target = _encode(net, clean)
+    rows = {"clean": [], "up": []}
+    for _ in range(_CROPS):
+        y, x = rng.randrange(height // 8 - _CROP + 1), rng.randrange(width // 8 - _CROP + 1)
+        for name, latent in (("clean", target), ("up", up)):
+            rows[name].append(latent[:, 1:, y : y + _CROP, x : x + _CROP].numpy().astype(np.float16))
+    found = {name: np.stack(crops) for name, crops in rows.items()}
+    return found | {"sigma": np.full(_CROPS, SIGMA[stage], dtype=np.float32)}
+
+
+def _batches(net: Autoencoder, seed: int, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    count = max(1, size // 2)
+    pool = data.Pool(lambda s: late_window(net, s), capacity=1_500, fresh=1, seed=seed)
+    for batch in pool.batches(count):
+        picks = [torch.randperm(_CROPS)[:2] for _ in batch]
+        rows = [
+            torch.cat([torch.from_numpy(b[key])[p].float() for b, p in zip(batch, picks, strict=True)])
+            for key in ("clean", "up", "sigma")
+        ]
+        yield rows[0], rows[1], rows[2]
+
+
+def low_loss(net: Denoiser, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    clean, up, sigma = batch
+    up = up + torch.randn_like(up) * torch.rand(len(up), 1, 1, 1, 1) * 0.05
+    return flow_loss(net, clean, up, None, sigma, torch.rand(len(clean)))
+
+
+def train_low(folder: Path, budget: Budget, batch: int, seed: int) -> Iterator[Progress]:
+    """Runs the phase over the autoencoder that `folder` holds. Raises FileNotFoundError without one."""
+    if not (folder / "autoencoder.safetensors").exists():
+        raise FileNotFoundError(f"{folder} has no trained autoencoder: run the phase 'autoencoder' first")
+    codec = Autoencoder()
+    Trainer("autoencoder", codec, folder).use_mean()
+    net = Denoiser(LOW)
+    trainer = Trainer("low", net, folder)
+    first = seed + 700_000 * (1 + trainer.steps)
+    return trainer.run(_batches(codec, first, batch), lambda b: low_loss(net, b), batch, budget)

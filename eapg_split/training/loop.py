@@ -1,0 +1,131 @@
+"""One resumable training loop for every phase of the recipe.
+
+State is kept in safetensors: weights, their exponential mean, and the optimiser's moments, so that a run that
+was stopped (or killed) goes on where it was. The learning rate warms up, stays, and falls to zero over the last
+third of a run; a later run starts from the mean and warms up again.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+Loss = Callable[[object], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How long a phase trains: until `minutes` have passed or `steps` are done, whichever is first."""
+
+    minutes: float
+    steps: int = 10**9
+    rate: float = 1e-3
+    average: float = 0.999
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One line of news from a running phase."""
+
+    phase: str
+    step: int
+    share: float
+    loss: float
+    examples: int
+
+
+def _save(path: Path, tensors: dict[str, Tensor], meta: dict[str, str]) -> None:
+    partial = path.with_suffix(".part")
+    save_file({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, partial, metadata=meta)
+    partial.replace(path)
+
+
+class Trainer:
+    """Trains one module; `folder/NAME.safetensors` holds its state."""
+
+    def __init__(self, name: str, module: nn.Module, folder: Path) -> None:
+        self.name, self.module = name, module
+        self.path = folder / f"{name}.safetensors"
+        self.parameters = {k: p for k, p in module.named_parameters() if p.requires_grad}
+        self.mean = {k: p.detach().clone() for k, p in self.parameters.items()}
+        self.examples, self.minutes, self.steps = 0, 0.0, 0
+        if self.path.exists():
+            self._resume()
+
+    def _resume(self) -> None:
+        stored = load_file(self.path)
+        with safe_open(self.path, framework="pt") as opened:
+            meta = json.loads((opened.metadata() or {}).get("progress", "{}"))
+        with torch.no_grad():
+            for key, parameter in self.parameters.items():
+                # the mean is the better point to go on from after a finished run
+                parameter.copy_(stored[f"{'mean' if meta.get('finished') else 'live'}/{key}"])
+                self.mean[key] = stored[f"mean/{key}"].to(parameter.device)
+        self.examples, self.minutes, self.steps = meta["examples"], meta["minutes"], meta["steps"]
+
+    def save(self, *, finished: bool) -> None:
+        tensors = {f"live/{k}": p for k, p in self.parameters.items()}
+        tensors |= {f"mean/{k}": p for k, p in self.mean.items()}
+        meta = {
+            "examples": self.examples, "minutes": self.minutes, "steps": self.steps, "finished": finished
+        }  # fmt: skip
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        _save(self.path, tensors, {"progress": json.dumps(meta)})
+
+    def _rate(self, step: int, share: float, peak: float) -> float:
+        warm = min(1.0, (step + 1) / 200)
+        return peak * warm * min(1.0, max(0.0, (1 - share) / 0.35))
+
+    def run(
+        self, batches: Iterator[object], loss_of: Loss, batch_size: int, budget: Budget
+    ) -> Iterator[Progress]:
+        """Trains until the budget is spent, saving every minute; yields progress every few seconds."""
+        optimiser = torch.optim.AdamW(
+            self.parameters.values(), lr=budget.rate, betas=(0.9, 0.99), weight_decay=0.01
+        )
+        begun = said = saved = time.monotonic()
+        before, smooth, step, share = self.minutes, math.nan, 0, 0.0
+        while share < 1:
+            spent = (time.monotonic() - begun) / 60
+            share = max(spent / budget.minutes, (step + 1) / budget.steps)
+            for group in optimiser.param_groups:
+                group["lr"] = self._rate(step, share, budget.rate)
+            loss = loss_of(next(batches))
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(self.parameters.values(), 1.0)
+            optimiser.step()
+            self._average(min(budget.average, (self.steps + 1) / (self.steps + 10)))
+            step += 1
+            self.steps, self.examples = self.steps + 1, self.examples + batch_size
+            value = float(loss.detach())
+            smooth = value if math.isnan(smooth) else 0.98 * smooth + 0.02 * value
+            now = time.monotonic()
+            self.minutes = before + (now - begun) / 60
+            if now - said > 5:
+                said = now
+                yield Progress(self.name, self.steps, min(share, 1.0), smooth, self.examples)
+            if now - saved > 60:
+                saved = now
+                self.save(finished=False)
+        self.save(finished=True)
+        yield Progress(self.name, self.steps, 1.0, smooth, self.examples)
+
+    def _average(self, decay: float) -> None:
+        with torch.no_grad():
+            for key, parameter in self.parameters.items():
+                self.mean[key].lerp_(parameter, 1 - decay)
+
+    def use_mean(self) -> nn.Module:
+        """The module with its averaged weights, ready for inference."""
+        with torch.no_grad():
+            for key, parameter in self.parameters.items():
+                parameter.copy_(self.mean[key])
+        return self.module.eval()
