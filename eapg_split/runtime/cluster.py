@@ -13,14 +13,14 @@ DESCRIBE_S = 10.0
 
 
 class Cluster:
-    """This node's worker and the peers that answered. Read `topology` after `discover`."""
+    """This node's worker and the peers that answered. Nothing is known before `discover`."""
 
     def __init__(self, worker: Worker, peers: Sequence[Peer]) -> None:
         self.worker = worker
         self._peers = tuple(peers)
         self._reached: dict[NodeId, Peer] = {}
         self._own: NodeDescription | None = None
-        self.topology = Topology((), ())
+        self._topology: Topology | None = None
         self.missing: tuple[str, ...] = ()
 
     @property
@@ -28,6 +28,12 @@ class Cluster:
         """The weights that every node of the job must have."""
         assert self._own is not None
         return self._own.fingerprint
+
+    @property
+    def topology(self) -> Topology:
+        """This node and the peers that answered."""
+        assert self._topology is not None
+        return self._topology
 
     def peer(self, node: NodeId) -> Peer:
         """The peer with that id, which the topology knows."""
@@ -61,7 +67,7 @@ class Cluster:
                 )
             self._reached[answer.node.id] = peer
             nodes.append(answer.node)
-        self.topology = Topology(tuple(nodes))
+        self._topology = Topology(tuple(nodes))
         self.missing = tuple(missing)
         return (f"Going on without nodes that cannot be reached: {', '.join(missing)}.",) if missing else ()
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eapg_split.codecs.base import Codec, Payload
-from eapg_split.domain.latent import Latent
+from eapg_split.domain.latent import Latent, LatentSpec
 from eapg_split.domain.request import Request
 from eapg_split.domain.topology import Node, NodeId, Tier
 from eapg_split.domain.workload import StageKind, Workload
@@ -118,6 +118,12 @@ class Worker:
             _check_finite(state, self.setup.node)
             return state
 
+    async def expected(self, order: SegmentOrder) -> LatentSpec:
+        """The spec of the state that the order begins with; refuses here, before any of it has come."""
+        self._check_place(order)
+        workload = await self._unrolled(order)
+        return workload.spec_after(order.start_step - 1)
+
     async def serve(self, order: SegmentOrder, payload: Payload, emit: Emit) -> SegmentDone:
         """Like `execute`, from and to coded states; the same hand-off sent twice is computed once."""
         kept = self._kept.get(order, payload)
@@ -193,23 +199,11 @@ class Worker:
     @asynccontextmanager
     async def _admitted(self, order: SegmentOrder) -> AsyncIterator[None]:
         """Holds one of the node's places; a newer attempt at the session takes over the older one's."""
-        current = self._running.get(order.session)
+        current = self._check_place(order)
         if current is not None:
-            if current.order.attempt > order.attempt and current.order.start_step >= order.start_step:
-                raise SessionConflict(
-                    f"Session {order.session} already runs attempt {current.order.attempt} here; this is"
-                    f" attempt {order.attempt}: read the plan again.",
-                    session_id=order.session,
-                )
             current.superseded = True
             if current.task is not None:
                 current.task.cancel()
-        elif len(self._running) >= self.setup.limits.sessions:
-            raise CapacityExceeded(
-                f"Node {self.setup.node} already runs {len(self._running)} sessions, its limit: try later or"
-                " place the segment elsewhere.",
-                node_id=self.setup.node,
-            )
         mine = _Running(order, asyncio.current_task())
         self._running[order.session] = mine
         try:
@@ -222,6 +216,26 @@ class Worker:
         finally:
             if self._running.get(order.session) is mine:
                 del self._running[order.session]
+
+    def _check_place(self, order: SegmentOrder) -> _Running | None:
+        """The attempt that this one would replace, if any. Raises where there is no place for it."""
+        current = self._running.get(order.session)
+        if current is None and len(self._running) >= self.setup.limits.sessions:
+            raise CapacityExceeded(
+                f"Node {self.setup.node} already runs {len(self._running)} sessions, its limit: try later or"
+                " place the segment elsewhere.",
+                node_id=self.setup.node,
+            )
+        if current is not None and (current.order.start_step, current.order.attempt) > (
+            order.start_step,
+            order.attempt,
+        ):
+            raise SessionConflict(
+                f"Session {order.session} is already at step {current.order.start_step}, attempt"
+                f" {current.order.attempt}, on node {self.setup.node}: read the plan again.",
+                session_id=order.session,
+            )
+        return current
 
     @asynccontextmanager
     async def _within(self, order: SegmentOrder) -> AsyncIterator[None]:

@@ -1,0 +1,198 @@
+"""Another node over gRPC, seen as a Peer."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from eapg_split.codecs.base import Payload
+from eapg_split.errors import CorruptPayload, DeadlineExceeded, EapgError, NodeUnavailable
+from eapg_split.rpc import methods
+from eapg_split.rpc.convert import (
+    description_from_proto,
+    order_to_proto,
+    prepare_to_proto,
+    preview_from_proto,
+    step_from_proto,
+)
+from eapg_split.rpc.frames import Assembly, chunks_of, header_of
+from eapg_split.rpc.security import channel_credentials, check_clear_text
+from eapg_split.rpc.status import from_rpc_error
+from eapg_split.rpc.v1 import common_pb2, node_pb2
+from eapg_split.rpc.wire import ReplyField, RequestField, pack, unpack
+from eapg_split.runtime.events import Accepted, Returning
+from eapg_split.runtime.peer import Emit, NodeDescription, SegmentDone, SegmentOrder
+from eapg_split.runtime.settings import PeerAddress, TlsFiles
+
+_PREPARE_S = 120.0
+
+
+def open_channel(address: str, tls: TlsFiles | None, *, insecure: bool) -> grpc.aio.Channel:
+    """A channel that connects at its first call. Raises InvalidRequest for clear text beyond loopback."""
+    check_clear_text(address, tls, insecure=insecure)
+    if tls is None:
+        return grpc.aio.insecure_channel(address, options=methods.CHANNEL_OPTIONS)
+    return grpc.aio.secure_channel(address, channel_credentials(tls), options=methods.CHANNEL_OPTIONS)
+
+
+@asynccontextmanager
+async def errors_of(node: str) -> AsyncIterator[None]:
+    """Turns what grpc.aio raises inside the block into our errors.
+
+    grpc.aio raises CancelledError as well when the other side ends a call with CANCELLED, which a daemon that stops
+    does; only a cancellation that somebody asked of this task passes.
+    """
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error, node) from error
+    except DecodeError as error:
+        raise CorruptPayload(f"Node {node} sent a message that makes no sense.", node_id=node) from error
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise NodeUnavailable(f"Node {node} stopped in the middle of a call.", node_id=node) from None
+
+
+class GrpcPeer:
+    """One remote daemon; its channel is opened at the first call and serves all jobs."""
+
+    def __init__(self, peer: PeerAddress, tls: TlsFiles | None = None, *, insecure: bool = False) -> None:
+        self._peer = peer
+        self._tls = tls
+        self._insecure = insecure
+        self._address = ""
+        self._channel: grpc.aio.Channel | None = None
+
+    @property
+    def name(self) -> str:
+        """The name it was configured with."""
+        return self._peer.name
+
+    async def describe(self) -> NodeDescription:
+        """Asks the node who it is; also finds it again where its ready file has changed."""
+        channel = await self._connect()
+        call = channel.unary_unary(
+            methods.DESCRIBE,
+            request_serializer=node_pb2.DescribeRequest.SerializeToString,
+            response_deserializer=node_pb2.NodeDescription.FromString,
+        )
+        async with errors_of(self.name):
+            return description_from_proto(await call(node_pb2.DescribeRequest()), address=self._address)
+
+    async def prepare(self, order: SegmentOrder) -> None:
+        """Lets the node load the weights of a segment."""
+        channel = await self._connect()
+        call = channel.unary_unary(
+            methods.PREPARE,
+            request_serializer=node_pb2.PrepareRequest.SerializeToString,
+            response_deserializer=node_pb2.PrepareReply.FromString,
+        )
+        async with errors_of(self.name):
+            await call(prepare_to_proto(order), timeout=order.deadline.capped(_PREPARE_S))
+
+    async def run(self, order: SegmentOrder, payload: Payload, emit: Emit) -> SegmentDone:
+        """Hands a segment over and waits for its result; ends the call whatever happens."""
+        channel = await self._connect()
+        async with errors_of(self.name):
+            call = channel.stream_stream(methods.RUN, None, None)(None)
+            try:
+                await _send(call, order, payload)
+                return await _Reception(call, emit, self.name).result()
+            finally:
+                call.cancel()
+
+    async def close(self) -> None:
+        """Closes the channel."""
+        if self._channel is not None:
+            await self._channel.close(None)
+            self._channel = None
+
+    async def _connect(self) -> grpc.aio.Channel:
+        address = self._peer.address
+        if address.startswith("@"):
+            address = await asyncio.to_thread(_address_in, Path(address[1:]), self.name)
+        if self._channel is None or address != self._address:
+            await self.close()
+            self._channel = open_channel(address, self._tls, insecure=self._insecure)
+            self._address = address
+        return self._channel
+
+
+def _address_in(ready_file: Path, name: str) -> str:
+    try:
+        return str(json.loads(ready_file.read_text(encoding="utf-8"))["address"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise NodeUnavailable(
+            f"Node {name} has not written {ready_file}: start it first.", node_id=name
+        ) from error
+
+
+_Call = grpc.aio.StreamStreamCall
+
+
+async def _send(call: "_Call[bytes, bytes]", order: SegmentOrder, payload: Payload) -> None:
+    header = order_to_proto(order, header_of(payload)).SerializeToString()
+    try:
+        await call.write(pack(RequestField.HEADER, header))
+        for chunk in chunks_of(payload.body):
+            await call.write(pack(RequestField.CHUNK, chunk))
+        await call.done_writing()
+    except asyncio.InvalidStateError:
+        return  # the node ended the call early; its reason comes with the next read
+    except grpc.aio.AioRpcError as error:
+        if error.code() is grpc.StatusCode.OK:
+            return
+        raise
+
+
+class _Reception:
+    """Reads a segment's replies in their order: accepted, steps and previews, the result, done."""
+
+    def __init__(self, call: "_Call[bytes, bytes]", emit: Emit, node: str) -> None:
+        self._call = call
+        self._emit = emit
+        self._node = node
+        self._assembly: Assembly | None = None
+
+    async def result(self) -> SegmentDone:
+        while True:
+            message = await self._call.read()
+            if not isinstance(message, bytes):
+                raise await self._ended_early()
+            field, body = unpack(message)
+            if field == ReplyField.DONE:
+                if self._assembly is None:
+                    raise CorruptPayload(f"Node {self._node} ended a segment without a result.")
+                done = node_pb2.RunDone.FromString(bytes(body))
+                return SegmentDone(self._assembly.finish(), done.compute_s, done.peak_rss_bytes)
+            await self._take(field, body)
+
+    async def _take(self, field: int, body: memoryview) -> None:
+        match field:
+            case ReplyField.ACCEPTED:
+                await self._emit(Accepted())
+            case ReplyField.STEP:
+                await self._emit(step_from_proto(common_pb2.StepDone.FromString(bytes(body))))
+            case ReplyField.PREVIEW:
+                await self._emit(preview_from_proto(common_pb2.PreviewFrame.FromString(bytes(body))))
+            case ReplyField.RESULT:
+                await self._emit(Returning())
+                self._assembly = Assembly(common_pb2.PayloadHeader.FromString(bytes(body)))
+            case ReplyField.CHUNK if self._assembly is not None:
+                self._assembly.add(body)
+            case _:
+                raise CorruptPayload(f"Node {self._node} sent a message that is not expected here.")
+
+    async def _ended_early(self) -> EapgError:
+        code = await self._call.code()
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return DeadlineExceeded("The deadline passed.", node_id=self._node)
+        return NodeUnavailable(
+            f"Node {self._node} ended a segment before its result was whole.", node_id=self._node
+        )

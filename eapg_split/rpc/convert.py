@@ -1,0 +1,201 @@
+"""Flat pairs between our values and their messages: `x_to_proto`, `x_from_proto`. Values check themselves."""
+
+import math
+
+import numpy as np
+
+from eapg_split.domain.request import Privacy, Request
+from eapg_split.domain.topology import Node, NodeId, Tier
+from eapg_split.errors import InvalidRequest
+from eapg_split.rpc.v1 import common_pb2, node_pb2
+from eapg_split.runtime.deadline import Deadline
+from eapg_split.runtime.events import PreviewFrame, StepDone
+from eapg_split.runtime.peer import NodeDescription, SegmentOrder
+from eapg_split.runtime.settings import Limits
+
+_MAX_SESSION = 64
+_MAX_CODECS = 32
+
+
+def request_to_proto(request: Request) -> common_pb2.GenerationRequest:
+    return common_pb2.GenerationRequest(
+        prompt=request.prompt,
+        prompt_withheld=request.prompt_withheld,
+        seconds=request.seconds,
+        fps=request.fps,
+        width=request.width,
+        height=request.height,
+        steps=request.steps,
+        seed=request.seed,
+        guidance=request.guidance,
+        privacy=request.privacy,
+    )
+
+
+def request_from_proto(message: common_pb2.GenerationRequest) -> Request:
+    """Raises InvalidRequest for what is outside the documented ranges."""
+    if len(message.steps) != 4:
+        raise InvalidRequest("steps must be four whole numbers such as 16,8,4,4.")
+    first, second, third, fourth = message.steps
+    return Request(
+        prompt=message.prompt,
+        seconds=message.seconds,
+        fps=message.fps,
+        width=message.width,
+        height=message.height,
+        steps=(first, second, third, fourth),
+        seed=message.seed,
+        guidance=message.guidance,
+        privacy=_privacy(message.privacy),
+        prompt_withheld=message.prompt_withheld,
+    )
+
+
+def _privacy(text: str) -> Privacy:
+    try:
+        return Privacy(text)
+    except ValueError:
+        raise InvalidRequest(f"privacy must be one of {', '.join(Privacy)}, not {text[:32]!r}.") from None
+
+
+def order_to_proto(order: SegmentOrder, payload: common_pb2.PayloadHeader) -> node_pb2.RunHeader:
+    return node_pb2.RunHeader(
+        session=order.session,
+        attempt=order.attempt,
+        request=request_to_proto(order.request),
+        start_step=order.start_step,
+        stop_step=order.stop_step,
+        fingerprint=order.fingerprint,
+        result_codec=order.result_codec,
+        previews=order.previews,
+        remaining_s=order.deadline.wire_seconds(),
+        payload=payload,
+    )
+
+
+def order_from_proto(message: node_pb2.RunHeader) -> SegmentOrder:
+    """Raises InvalidRequest; must be called in the event loop, on whose clock the deadline is."""
+    if not math.isfinite(message.remaining_s) or message.remaining_s < 0:
+        raise InvalidRequest("remaining_s must be a number of seconds, or 0 for no deadline.")
+    return SegmentOrder(
+        session=session_from_proto(message.session),
+        request=request_from_proto(message.request),
+        start_step=message.start_step,
+        stop_step=message.stop_step,
+        fingerprint=message.fingerprint,
+        attempt=message.attempt,
+        result_codec=message.result_codec,
+        previews=message.previews,
+        deadline=Deadline.after(message.remaining_s),
+    )
+
+
+def session_from_proto(text: str) -> str:
+    """A session's id. Raises InvalidRequest unless it is 1 to 64 letters and digits."""
+    if not (1 <= len(text) <= _MAX_SESSION and text.isascii() and text.isalnum()):
+        raise InvalidRequest(f"A session's id is 1 to {_MAX_SESSION} letters and digits.")
+    return text
+
+
+def prepare_to_proto(order: SegmentOrder) -> node_pb2.PrepareRequest:
+    return node_pb2.PrepareRequest(
+        session=order.session,
+        request=request_to_proto(order.request),
+        start_step=order.start_step,
+        stop_step=order.stop_step,
+        fingerprint=order.fingerprint,
+    )
+
+
+def prepare_from_proto(message: node_pb2.PrepareRequest) -> SegmentOrder:
+    return SegmentOrder(
+        session=session_from_proto(message.session),
+        request=request_from_proto(message.request),
+        start_step=message.start_step,
+        stop_step=message.stop_step,
+        fingerprint=message.fingerprint,
+    )
+
+
+def description_to_proto(value: NodeDescription) -> node_pb2.NodeDescription:
+    node = value.node
+    return node_pb2.NodeDescription(
+        node=node.id,
+        tier=node.tier,
+        version=value.version,
+        protocol=value.protocol,
+        engine=node.engines[0] if node.engines else "",
+        fingerprint=value.fingerprint,
+        codecs=node.codecs,
+        memory_bytes=node.memory_bytes or 0,
+        pid=value.pid,
+        rss_bytes=value.rss_bytes,
+        peak_rss_bytes=value.peak_rss_bytes,
+        running_sessions=value.running_sessions,
+        limits=node_pb2.Limits(sessions=value.limits.sessions, payload_bytes=value.limits.payload_bytes),
+    )
+
+
+def description_from_proto(message: node_pb2.NodeDescription, *, address: str) -> NodeDescription:
+    """Raises InvalidRequest where the other node's words make no sense."""
+    try:
+        tier = Tier(message.tier)
+    except ValueError:
+        raise InvalidRequest(f"{address} says that its tier is {message.tier[:32]!r}: update it.") from None
+    node = Node(
+        NodeId(message.node),
+        tier,
+        address,
+        (message.engine,),
+        tuple(message.codecs[:_MAX_CODECS]),
+        message.memory_bytes or None,
+    )
+    return NodeDescription(
+        node=node,
+        version=message.version,
+        fingerprint=message.fingerprint,
+        pid=message.pid,
+        rss_bytes=message.rss_bytes,
+        peak_rss_bytes=message.peak_rss_bytes,
+        running_sessions=message.running_sessions,
+        protocol=message.protocol,
+        limits=Limits(sessions=message.limits.sessions, payload_bytes=message.limits.payload_bytes),
+    )
+
+
+def step_to_proto(event: StepDone) -> common_pb2.StepDone:
+    return common_pb2.StepDone(
+        node=event.node,
+        tier=event.tier,
+        stage=event.stage,
+        step=event.step,
+        total_steps=event.total_steps,
+        seconds=event.seconds,
+    )
+
+
+def step_from_proto(message: common_pb2.StepDone) -> StepDone:
+    return StepDone(
+        message.node, message.tier, message.stage, message.step, message.total_steps, message.seconds
+    )
+
+
+def preview_to_proto(event: PreviewFrame) -> common_pb2.PreviewFrame:
+    height, width, _ = event.frame.shape
+    return common_pb2.PreviewFrame(
+        stage=event.stage,
+        step=event.step,
+        index=event.index,
+        count=event.count,
+        height=height,
+        width=width,
+        rgb=event.frame.tobytes(),
+    )
+
+
+def preview_from_proto(message: common_pb2.PreviewFrame) -> PreviewFrame:
+    """Raises InvalidRequest when the bytes are not a picture of the declared size."""
+    if len(message.rgb) != message.height * message.width * 3:
+        raise InvalidRequest("A preview's bytes do not fit its declared size.")
+    frame = np.frombuffer(message.rgb, np.uint8).reshape(message.height, message.width, 3)
+    return PreviewFrame(message.stage, message.step, message.index, message.count, frame)

@@ -1,0 +1,155 @@
+"""Flat pairs for JobService: what a person's program sends and what it gets."""
+
+from typing import assert_never
+
+from eapg_split.errors import CorruptPayload
+from eapg_split.rpc.convert import preview_from_proto, preview_to_proto, step_from_proto, step_to_proto
+from eapg_split.rpc.v1 import job_pb2
+from eapg_split.runtime.events import (
+    FrameDone,
+    Hop,
+    JobDone,
+    JobEvent,
+    Notice,
+    OutputChunk,
+    OutputFile,
+    PlacedSegment,
+    PlanMade,
+    PreviewFrame,
+    StepDone,
+)
+
+
+def event_to_proto(event: JobEvent) -> job_pb2.JobEvent:
+    match event:
+        case PlanMade():
+            return job_pb2.JobEvent(plan=_plan_to_proto(event))
+        case StepDone():
+            return job_pb2.JobEvent(step=step_to_proto(event))
+        case PreviewFrame():
+            return job_pb2.JobEvent(preview=preview_to_proto(event))
+        case Hop():
+            return job_pb2.JobEvent(hop=_hop_to_proto(event))
+        case Notice(text):
+            return job_pb2.JobEvent(notice=job_pb2.Notice(text=text))
+        case FrameDone(frame, total):
+            return job_pb2.JobEvent(frame=job_pb2.FrameDone(frame=frame, total_frames=total))
+        case OutputFile(name, size):
+            return job_pb2.JobEvent(file=job_pb2.OutputFile(name=name, size_bytes=size))
+        case OutputChunk(data):
+            return job_pb2.JobEvent(chunk=data)
+        case JobDone():
+            return job_pb2.JobEvent(done=_done_to_proto(event))
+        case _:
+            assert_never(event)
+
+
+def event_from_proto(message: job_pb2.JobEvent) -> JobEvent:
+    """Raises CorruptPayload for a kind that this version does not know."""
+    match message.WhichOneof("kind"):
+        case "plan":
+            return _plan_from_proto(message.plan)
+        case "step":
+            return step_from_proto(message.step)
+        case "preview":
+            return preview_from_proto(message.preview)
+        case "hop":
+            return _hop_from_proto(message.hop)
+        case "notice":
+            return Notice(message.notice.text)
+        case "frame":
+            return FrameDone(message.frame.frame, message.frame.total_frames)
+        case "file":
+            return OutputFile(message.file.name, message.file.size_bytes)
+        case "chunk":
+            return OutputChunk(message.chunk)
+        case "done":
+            return _done_from_proto(message.done)
+    raise CorruptPayload(
+        "The device's daemon sent an event that is not known here: update the older of the two."
+    )
+
+
+def _segment_to_proto(segment: PlacedSegment) -> job_pb2.PlanSegment:
+    return job_pb2.PlanSegment(
+        node=segment.node, tier=segment.tier, start_step=segment.start_step, stop_step=segment.stop_step
+    )
+
+
+def _segment_from_proto(message: job_pb2.PlanSegment) -> PlacedSegment:
+    return PlacedSegment(message.node, message.tier, message.start_step, message.stop_step)
+
+
+def _plan_to_proto(event: PlanMade) -> job_pb2.PlanMade:
+    return job_pb2.PlanMade(
+        session=event.session,
+        policy=event.policy,
+        segments=[_segment_to_proto(segment) for segment in event.segments],
+        notes=event.notes,
+        total_steps=event.total_steps,
+        revision=event.revision,
+    )
+
+
+def _plan_from_proto(message: job_pb2.PlanMade) -> PlanMade:
+    segments = tuple(_segment_from_proto(segment) for segment in message.segments)
+    notes = tuple(message.notes)
+    return PlanMade(message.session, message.policy, segments, notes, message.total_steps, message.revision)
+
+
+def _hop_to_proto(hop: Hop) -> job_pb2.Hop:
+    return job_pb2.Hop(
+        source=hop.source,
+        target=hop.target,
+        step=hop.step,
+        codec=hop.codec,
+        raw_bytes=hop.raw_bytes,
+        wire_bytes=hop.wire_bytes,
+        seconds=hop.seconds,
+    )
+
+
+def _hop_from_proto(message: job_pb2.Hop) -> Hop:
+    return Hop(
+        source=message.source,
+        target=message.target,
+        step=message.step,
+        codec=message.codec,
+        raw_bytes=message.raw_bytes,
+        wire_bytes=message.wire_bytes,
+        seconds=message.seconds,
+    )
+
+
+def _done_to_proto(done: JobDone) -> job_pb2.JobDone:
+    return job_pb2.JobDone(
+        session=done.session,
+        frames=done.frames,
+        width=done.width,
+        height=done.height,
+        fps=done.fps,
+        seed=done.seed,
+        wall_s=done.wall_s,
+        frames_sha256=done.frames_sha256,
+        segments=[_segment_to_proto(segment) for segment in done.segments],
+        hops=[_hop_to_proto(hop) for hop in done.hops],
+        peak_rss=[
+            job_pb2.NodeMemory(node=node, peak_rss_bytes=size) for node, size in done.peak_rss_bytes.items()
+        ],
+    )
+
+
+def _done_from_proto(message: job_pb2.JobDone) -> JobDone:
+    return JobDone(
+        session=message.session,
+        frames=message.frames,
+        width=message.width,
+        height=message.height,
+        fps=message.fps,
+        seed=message.seed,
+        wall_s=message.wall_s,
+        frames_sha256=message.frames_sha256,
+        segments=tuple(_segment_from_proto(segment) for segment in message.segments),
+        hops=tuple(_hop_from_proto(hop) for hop in message.hops),
+        peak_rss_bytes={each.node: each.peak_rss_bytes for each in message.peak_rss},
+    )

@@ -1,0 +1,206 @@
+"""One node's process: bind, say that it is ready, serve, drain on the first signal and leave on the second."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from eapg_split.codecs import CODECS
+from eapg_split.errors import InvalidRequest
+from eapg_split.rpc import methods
+from eapg_split.rpc.client import GrpcPeer
+from eapg_split.rpc.job_service import JobService
+from eapg_split.rpc.security import check_clear_text, server_credentials, split_address
+from eapg_split.rpc.server import NodeService
+from eapg_split.rpc.status import ErrorTranslator
+from eapg_split.rpc.v1 import job_pb2, node_pb2  # noqa: F401  # reflection finds what is imported
+from eapg_split.runtime.engine import OpenEngine, engine_opener
+from eapg_split.runtime.settings import DaemonSettings
+from eapg_split.runtime.sink import OpenSink
+from eapg_split.runtime.worker import Worker, WorkerSetup
+
+_PARENT_POLL_S = 0.5
+_SPARE_CALLS = 64  # for Describe, health and the like, beside the sessions
+
+
+def run_daemon(
+    settings: DaemonSettings, *, open_engine: OpenEngine, open_sink: OpenSink | None = None
+) -> int:
+    """Serves until SIGTERM or SIGINT and returns the exit code. With `open_sink` it accepts jobs too.
+
+    Raises InvalidRequest for an address that cannot be used, before anything is served.
+    """
+    logging.basicConfig(
+        format=f"%(asctime)s {settings.node} %(levelname)s %(message)s", level=logging.WARNING
+    )
+    # gRPC's own log repeats what our errors say, in words for its developers
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    worker = Worker(_setup(settings, open_engine))
+    try:
+        asyncio.run(_serve(settings, worker, open_sink))
+    finally:
+        worker.thread.close()
+    if worker.thread.busy:
+        # a step that nobody waits for must not hold the process: everything else is closed by now
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+    return 0
+
+
+def _setup(settings: DaemonSettings, open_engine: OpenEngine) -> WorkerSetup:
+    opener = engine_opener(settings.engine, open_engine)
+    try:
+        own_version = version("eapg-split")
+    except PackageNotFoundError:
+        own_version = "unknown"
+    return WorkerSetup(
+        node=settings.node,
+        tier=settings.tier,
+        version=own_version,
+        codecs=CODECS,
+        open_engine=lambda: opener(settings.engine, threads=settings.threads, weights=settings.weights),
+        limits=settings.limits,
+    )
+
+
+async def _serve(settings: DaemonSettings, worker: Worker, open_sink: OpenSink | None) -> None:
+    stopping = asyncio.Event()
+    async with _peers(settings) as peers, _signals(stopping) as signals:
+        server = grpc.aio.server(
+            interceptors=(ErrorTranslator(),),
+            options=methods.SERVER_OPTIONS,
+            maximum_concurrent_rpcs=4 * settings.limits.sessions + _SPARE_CALLS,
+        )
+        services = [methods.NODE_SERVICE]
+        handlers = [NodeService(worker).handler()]
+        if open_sink is not None:
+            services.append(methods.JOB_SERVICE)
+            handlers.append(JobService(worker, peers, open_sink).handler())
+        server.add_generic_rpc_handlers(tuple(handlers))
+        say_stopping = await _add_standard_services(server, services)
+        address = _bind(server, settings)
+        await server.start()
+        _announce(settings, address)
+        watching = asyncio.create_task(_watch_parent(settings.parent, stopping))
+        await stopping.wait()
+        watching.cancel()
+        await say_stopping()
+        draining = asyncio.create_task(server.stop(settings.drain_s))
+        leaving = asyncio.create_task(signals.second.wait())
+        await asyncio.wait((draining, leaving), return_when=asyncio.FIRST_COMPLETED)
+        leaving.cancel()
+        await server.stop(0)
+
+
+@asynccontextmanager
+async def _peers(settings: DaemonSettings) -> AsyncIterator[list[GrpcPeer]]:
+    for peer in settings.peers:
+        if not peer.address.startswith("@"):
+            check_clear_text(peer.address, settings.tls, insecure=settings.insecure)
+    peers = [GrpcPeer(peer, settings.tls, insecure=settings.insecure) for peer in settings.peers]
+    try:
+        yield peers
+    finally:
+        for each in peers:
+            await each.close()
+
+
+class _Signals:
+    """The first signal asks to drain, the second to leave at once."""
+
+    def __init__(self, stopping: asyncio.Event) -> None:
+        self.first = stopping
+        self.second = asyncio.Event()
+
+    def arrived(self) -> None:
+        (self.second if self.first.is_set() else self.first).set()
+
+
+@asynccontextmanager
+async def _signals(stopping: asyncio.Event) -> AsyncIterator[_Signals]:
+    signals = _Signals(stopping)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, signals.arrived)
+    yield signals
+
+
+async def _add_standard_services(
+    server: grpc.aio.Server, services: list[str]
+) -> Callable[[], Awaitable[None]]:
+    """Adds health and reflection; returns what tells watchers that this node stops."""
+    servicer = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs lack it
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    for name in services:
+        await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+    names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
+    stop: Callable[[], Awaitable[None]] = servicer.enter_graceful_shutdown
+    return stop
+
+
+def _bind(server: grpc.aio.Server, settings: DaemonSettings) -> str:
+    """Binds and returns the address with the port that was really taken. Raises InvalidRequest."""
+    check_clear_text(settings.listen, settings.tls, insecure=settings.insecure)
+    host, _ = split_address(settings.listen)
+    try:
+        if settings.tls is None:
+            port = server.add_insecure_port(settings.listen)
+        else:
+            port = server.add_secure_port(settings.listen, server_credentials(settings.tls))
+    except RuntimeError:
+        port = 0
+    if port == 0:
+        raise InvalidRequest(
+            f"Cannot listen on {settings.listen}: the port is in use or the address is not this machine's;"
+            " choose another with --listen."
+        )
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _announce(settings: DaemonSettings, address: str) -> None:
+    ready = {"node": settings.node, "tier": settings.tier, "address": address, "pid": os.getpid()}
+    line = json.dumps(ready)
+    if settings.ready_file is not None:
+        part = settings.ready_file.with_name(f"{settings.ready_file.name}.part")
+        try:
+            part.write_text(line + "\n", encoding="utf-8")
+            part.replace(settings.ready_file)
+        except OSError as error:
+            raise InvalidRequest(
+                f"Cannot write {settings.ready_file} ({error.strerror}): choose another --ready-file."
+            ) from error
+    print(line, flush=True)
+
+
+async def _watch_parent(parent: int | None, stopping: asyncio.Event) -> None:
+    """Sets `stopping` once the process that started this one is gone."""
+    if parent is None:
+        return
+    direct = os.getppid() == parent
+    while not stopping.is_set():
+        if (direct and os.getppid() != parent) or not _alive(parent):
+            stopping.set()
+        await asyncio.sleep(_PARENT_POLL_S)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

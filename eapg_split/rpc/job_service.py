@@ -1,0 +1,162 @@
+"""JobService on the device's daemon: accepts jobs, runs each by a coordinator, and lists and cancels them."""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import grpc
+
+from eapg_split.errors import CapacityExceeded, InvalidRequest
+from eapg_split.planner import resolve
+from eapg_split.rpc.convert import request_from_proto
+from eapg_split.rpc.convert_job import event_to_proto
+from eapg_split.rpc.methods import JOB_SERVICE
+from eapg_split.rpc.status import CancelledByRequestError
+from eapg_split.rpc.v1 import job_pb2
+from eapg_split.runtime.cluster import Cluster
+from eapg_split.runtime.coordinator import Coordinator
+from eapg_split.runtime.deadline import Deadline
+from eapg_split.runtime.events import JobEvent, PlanMade, StepDone
+from eapg_split.runtime.job import Job
+from eapg_split.runtime.output import open_output
+from eapg_split.runtime.peer import Peer
+from eapg_split.runtime.sink import OpenSink
+from eapg_split.runtime.worker import Worker
+
+_MAX_SUFFIX = 8
+_Context = grpc.aio.ServicerContext
+
+
+@dataclass
+class _Running:
+    task: "asyncio.Task[object]"
+    began_s: float
+    cancel_asked: bool = False
+    step: int = 0
+    total_steps: int = 0
+
+    def note(self, event: JobEvent) -> None:
+        if isinstance(event, PlanMade):
+            self.total_steps = event.total_steps
+        elif isinstance(event, StepDone):
+            self.step = event.step + 1
+
+
+class JobService:
+    """The servicer of the device's daemon. `new_session` makes ids that nobody can guess."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        peers: Sequence[Peer],
+        open_sink: OpenSink,
+        *,
+        new_session: Callable[[], str] = lambda: uuid.uuid4().hex,
+    ) -> None:
+        self._worker = worker
+        self._peers = tuple(peers)
+        self._open_sink = open_sink
+        self._new_session = new_session
+        self._jobs: dict[str, _Running] = {}
+
+    def handler(self) -> "grpc.GenericRpcHandler[object, object]":
+        """All methods."""
+        return grpc.method_handlers_generic_handler(
+            JOB_SERVICE,
+            {
+                "Generate": grpc.unary_stream_rpc_method_handler(
+                    self.generate,
+                    request_deserializer=job_pb2.GenerateRequest.FromString,
+                    response_serializer=job_pb2.JobEvent.SerializeToString,
+                ),
+                "Cancel": grpc.unary_unary_rpc_method_handler(
+                    self.cancel,
+                    request_deserializer=job_pb2.CancelRequest.FromString,
+                    response_serializer=job_pb2.CancelReply.SerializeToString,
+                ),
+                "List": grpc.unary_unary_rpc_method_handler(
+                    self.list_jobs,
+                    request_deserializer=job_pb2.ListRequest.FromString,
+                    response_serializer=job_pb2.ListReply.SerializeToString,
+                ),
+            },
+        )
+
+    async def generate(
+        self, request: job_pb2.GenerateRequest, context: "_Context[object, job_pb2.JobEvent]"
+    ) -> None:
+        """Runs one job; this task is the job, so a client that goes away cancels it."""
+        job = self._accepted(request)
+        task = asyncio.current_task()
+        assert task is not None
+        running = self._jobs[job.session] = _Running(task, asyncio.get_running_loop().time())
+
+        async def emit(event: JobEvent) -> None:
+            running.note(event)
+            await context.write(event_to_proto(event))
+
+        try:
+            async with open_output(self._open_sink, job.video) as output:
+                await Coordinator(job, Cluster(self._worker, self._peers), output, emit=emit).run()
+        except asyncio.CancelledError:
+            if not running.cancel_asked:
+                raise
+            task.uncancel()
+            raise CancelledByRequestError from None
+        finally:
+            del self._jobs[job.session]
+
+    async def cancel(
+        self, request: job_pb2.CancelRequest, context: "_Context[object, object]"
+    ) -> job_pb2.CancelReply:
+        """Cancels a job; its Generate ends with CANCELLED."""
+        del context
+        running = self._jobs.get(request.session)
+        if running is not None and not running.cancel_asked:
+            running.cancel_asked = True
+            running.task.cancel()
+        return job_pb2.CancelReply(found=running is not None)
+
+    async def list_jobs(
+        self, request: job_pb2.ListRequest, context: "_Context[object, object]"
+    ) -> job_pb2.ListReply:
+        """The jobs that run now."""
+        del request, context
+        now = asyncio.get_running_loop().time()
+        return job_pb2.ListReply(
+            jobs=[
+                job_pb2.JobSummary(
+                    session=session,
+                    step=running.step,
+                    total_steps=running.total_steps,
+                    elapsed_s=now - running.began_s,
+                )
+                for session, running in self._jobs.items()
+            ]
+        )
+
+    def _accepted(self, message: job_pb2.GenerateRequest) -> Job:
+        setup = self._worker.setup
+        if len(self._jobs) >= setup.limits.sessions:
+            raise CapacityExceeded(
+                f"The device already runs {len(self._jobs)} jobs, its limit: wait for one to end, or raise"
+                " limits.sessions."
+            )
+        if message.codec not in setup.codecs:
+            raise InvalidRequest(
+                f"There is no codec {message.codec[:32]!r}: choose one of {', '.join(setup.codecs)}."
+            )
+        if len(message.suffix) > _MAX_SUFFIX:
+            raise InvalidRequest("The ending of the output's name is too long: choose for example .mp4.")
+        if not 0 <= message.deadline_s < float("inf"):
+            raise InvalidRequest("The deadline must be a number of seconds, or 0 for none.")
+        return Job(
+            session=self._new_session(),
+            request=request_from_proto(message.request),
+            policy=resolve(message.policy),
+            codec=message.codec,
+            suffix=message.suffix,
+            previews=message.previews,
+            deadline=Deadline.after(message.deadline_s),
+        )

@@ -1,0 +1,39 @@
+"""The services' methods as paths, and the options of every channel and server."""
+
+from typing import Final
+
+from eapg_split.rpc.wire import MAX_MESSAGE_BYTES
+
+NODE_SERVICE: Final = "eapg_split.rpc.v1.NodeService"
+JOB_SERVICE: Final = "eapg_split.rpc.v1.JobService"
+
+DESCRIBE: Final = f"/{NODE_SERVICE}/Describe"
+PREPARE: Final = f"/{NODE_SERVICE}/Prepare"
+RUN: Final = f"/{NODE_SERVICE}/Run"
+GENERATE: Final = f"/{JOB_SERVICE}/Generate"
+CANCEL: Final = f"/{JOB_SERVICE}/Cancel"
+LIST: Final = f"/{JOB_SERVICE}/List"
+
+# Room for the protobuf around a chunk; a prompt is far smaller.
+_MESSAGE_LIMIT = MAX_MESSAGE_BYTES + 4096
+
+# A node that hangs without closing its connection is found by these pings.
+_COMMON = (
+    ("grpc.max_receive_message_length", _MESSAGE_LIMIT),
+    ("grpc.max_send_message_length", _MESSAGE_LIMIT),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+)
+CHANNEL_OPTIONS: Final = (
+    *_COMMON,
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.enable_http_proxy", 0),
+)
+SERVER_OPTIONS: Final = (
+    *_COMMON,
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.so_reuseport", 0),  # otherwise two daemons share a port without a word
+)

@@ -1,0 +1,153 @@
+"""Our errors on the wire and back: one table, used by the one interceptor and by every client.
+
+The class name travels in trailing metadata, because gRPC emits some of our codes by itself; the bare code is trusted
+only where that name is absent.
+"""
+
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Iterable
+from types import MappingProxyType
+from typing import Final, cast
+from urllib.parse import quote, unquote
+
+import grpc
+from grpc import StatusCode
+
+from eapg_split.errors import (
+    LEAVES,
+    CapacityExceeded,
+    CorruptPayload,
+    DeadlineExceeded,
+    EapgError,
+    EngineFailure,
+    InfeasiblePlan,
+    InvalidRequest,
+    NodeUnavailable,
+    SessionConflict,
+    SessionNotFound,
+    Unsupported,
+)
+
+CLASS_KEY: Final = "eapg-error"
+NODE_KEY: Final = "eapg-node"
+SESSION_KEY: Final = "eapg-session"
+CORRELATION_KEY: Final = "eapg-correlation"
+_MAX_TEXT: Final = 1000  # trailing metadata is bounded
+
+_log = logging.getLogger(__name__)
+_BY_NAME: Final = MappingProxyType({leaf.__name__: leaf for leaf in LEAVES})
+# What gRPC itself, a proxy or another implementation may answer. UNKNOWN, INTERNAL and CANCELLED come from a
+# transport that broke or a daemon that stops: the work can go elsewhere.
+_BY_CODE: Final = MappingProxyType(
+    {
+        StatusCode.INVALID_ARGUMENT: InvalidRequest,
+        StatusCode.OUT_OF_RANGE: InvalidRequest,
+        StatusCode.UNAUTHENTICATED: InvalidRequest,
+        StatusCode.PERMISSION_DENIED: InvalidRequest,
+        StatusCode.UNIMPLEMENTED: Unsupported,
+        StatusCode.FAILED_PRECONDITION: InfeasiblePlan,
+        StatusCode.NOT_FOUND: SessionNotFound,
+        StatusCode.ABORTED: SessionConflict,
+        StatusCode.RESOURCE_EXHAUSTED: CapacityExceeded,
+        StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
+        StatusCode.DATA_LOSS: CorruptPayload,
+    }
+)
+
+
+class CancelledByRequestError(Exception):
+    """The job was cancelled through JobService.Cancel; only the interceptor sees this."""
+
+
+Metadata = tuple[tuple[str, str], ...]
+
+
+def to_status(error: EapgError) -> tuple[StatusCode, str, Metadata]:
+    """Code, details and trailing metadata for an error."""
+    trailing = [(CLASS_KEY, type(error).__name__)]
+    for key, value in ((NODE_KEY, error.node_id), (SESSION_KEY, error.session_id)):
+        if value:
+            trailing.append((key, quote(value[:_MAX_TEXT])))
+    return StatusCode[error.code], error.message[:_MAX_TEXT], tuple(trailing)
+
+
+def from_status(
+    code: StatusCode, details: str, trailing: Iterable[tuple[str, str | bytes]], *, node: str
+) -> EapgError:
+    """The error that a call to `node` ended with."""
+    found = {key: value for key, value in trailing if isinstance(value, str)}
+    node_id = unquote(found.get(NODE_KEY, "")) or node
+    session_id = unquote(found.get(SESSION_KEY, "")) or None
+    leaf = _BY_NAME.get(found.get(CLASS_KEY, "")) or _BY_CODE.get(code)
+    if leaf is None and CORRELATION_KEY in found:
+        leaf, details = EngineFailure, f"Node {node} failed: {details}"
+    if leaf is None:
+        _log.info("call to %s ended with %s: %s", node, code, details)
+        leaf, details = NodeUnavailable, f"Node {node} cannot be reached: check that it runs and its address."
+    return leaf(details or f"Node {node} answered {code.name}.", node_id=node_id, session_id=session_id)
+
+
+def from_rpc_error(error: grpc.aio.AioRpcError, node: str) -> EapgError:
+    """The same for what grpc.aio raises."""
+    # the stubs do not know that grpc.aio's metadata is iterated as pairs
+    trailing = cast("Iterable[tuple[str, str | bytes]]", error.trailing_metadata() or ())
+    return from_status(error.code(), error.details() or "", trailing, node=node)
+
+
+_Context = grpc.aio.ServicerContext
+_Behaviour = Callable[[object, "_Context[object, object]"], Awaitable[object]]
+_Handler = grpc.RpcMethodHandler
+_MakeHandler = Callable[[_Behaviour, object, object], "_Handler[object, object]"]
+
+
+async def reported(call: Awaitable[object], context: "_Context[object, object]") -> object:
+    """Awaits a handler and ends the call with the status of what it raised; nothing else ever aborts."""
+    try:
+        return await call
+    except EapgError as error:
+        code, details, trailing = to_status(error)
+        await context.abort(code, details, trailing)
+    except CancelledByRequestError:
+        await context.abort(StatusCode.CANCELLED, "The job was cancelled.")
+    except Exception:
+        correlation = uuid.uuid4().hex[:12]
+        _log.exception("unforeseen error, correlation id %s", correlation)
+        details = f"An unforeseen error; its log has it under the correlation id {correlation}."
+        await context.abort(StatusCode.INTERNAL, details, ((CORRELATION_KEY, correlation),))
+    raise AssertionError("abort always raises")
+
+
+class ErrorTranslator(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # not generic when it runs
+    """Wraps every handler of our services; the standard ones (health, reflection) speak gRPC themselves.
+
+    Our streaming handlers are coroutines that write to their context, so one wrapper serves all shapes.
+    """
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["_Handler[object, object]"]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "_Handler[object, object]":
+        """The handler for a call, wrapped where it is ours; None, whatever the stubs say, where there is none."""
+        handler = await continuation(handler_call_details)
+        ours: object = handler
+        if ours is not None and handler_call_details.method.startswith("/eapg_split."):
+            return _wrapped(handler)
+        return handler
+
+
+def _wrapped(handler: "_Handler[object, object]") -> "_Handler[object, object]":
+    if handler.request_streaming:
+        shape: tuple[object, object] = (grpc.stream_stream_rpc_method_handler, handler.stream_stream)
+    elif handler.response_streaming:
+        shape = (grpc.unary_stream_rpc_method_handler, handler.unary_stream)
+    else:
+        shape = (grpc.unary_unary_rpc_method_handler, handler.unary_unary)
+    # the stubs describe synchronous handlers only
+    make, inner = cast(_MakeHandler, shape[0]), cast(_Behaviour, shape[1])
+
+    async def behaviour(request: object, context: "_Context[object, object]") -> object:
+        return await reported(inner(request, context), context)
+
+    return make(behaviour, handler.request_deserializer, handler.response_serializer)

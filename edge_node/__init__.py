@@ -1,0 +1,1 @@
+"""The edge tier's daemon: computes segments that a device hands over."""
