@@ -25,7 +25,7 @@ from eapg_split.rpc.server import NodeService
 from eapg_split.rpc.status import ErrorTranslator
 from eapg_split.rpc.v1 import job_pb2, node_pb2  # noqa: F401  # reflection finds what is imported
 from eapg_split.runtime.engine import OpenEngine, engine_opener
-from eapg_split.runtime.settings import DaemonSettings
+from eapg_split.runtime.settings import DaemonSettings, PeerAddress
 from eapg_split.runtime.sink import OpenSink
 from eapg_split.runtime.worker import Worker, WorkerSetup
 
@@ -86,7 +86,8 @@ async def _serve(settings: DaemonSettings, worker: Worker, open_sink: OpenSink |
         handlers = [NodeService(worker).handler()]
         if open_sink is not None:
             services.append(methods.JOB_SERVICE)
-            handlers.append(JobService(worker, peers, open_sink).handler())
+            jobs = JobService(worker, peers, open_sink, open_peer=lambda peer: _open_peer(peer, settings))
+            handlers.append(jobs.handler())
         server.add_generic_rpc_handlers(tuple(handlers))
         say_stopping = await _add_standard_services(server, services)
         address = _bind(server, settings)
@@ -105,15 +106,19 @@ async def _serve(settings: DaemonSettings, worker: Worker, open_sink: OpenSink |
 
 @asynccontextmanager
 async def _peers(settings: DaemonSettings) -> AsyncIterator[list[GrpcPeer]]:
-    for peer in settings.peers:
-        if not peer.address.startswith("@"):
-            check_clear_text(peer.address, settings.tls, insecure=settings.insecure)
-    peers = [GrpcPeer(peer, settings.tls, insecure=settings.insecure) for peer in settings.peers]
+    peers = [_open_peer(peer, settings) for peer in settings.peers]
     try:
         yield peers
     finally:
         for each in peers:
             await each.close()
+
+
+def _open_peer(peer: PeerAddress, settings: DaemonSettings) -> GrpcPeer:
+    """Raises InvalidRequest for clear text beyond loopback, before anything is said."""
+    if not peer.address.startswith("@"):
+        check_clear_text(peer.address, settings.tls, insecure=settings.insecure)
+    return GrpcPeer(peer, settings.tls, insecure=settings.insecure)
 
 
 class _Signals:

@@ -1,7 +1,7 @@
 """What a person's program calls: one job as a stream of typed events, and small questions to daemons."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -28,6 +28,7 @@ class JobOptions:
     previews: bool = False
     suffix: str = ".mp4"
     deadline_s: float = 0.0  # 0 means none
+    peers: tuple[PeerAddress, ...] = ()  # as the device reaches them; none: those it was started with
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ LOOPBACK = Access()
 
 async def generate(
     address: str, request: Request, options: JobOptions, *, access: Access = LOOPBACK
-) -> AsyncIterator[JobEvent]:
+) -> AsyncGenerator[JobEvent, None]:
     """Runs a job on the device's daemon at `address` and yields what happens; the last event is JobDone.
 
     Closing the iterator, or cancelling whoever reads it, cancels the job on every node. Raises the EapgError that
@@ -67,6 +68,7 @@ async def generate(
         previews=options.previews,
         suffix=options.suffix,
         deadline_s=options.deadline_s,
+        peers=[job_pb2.NodeAddress(name=peer.name, address=peer.address) for peer in options.peers],
     )
     async with _channel(address, access) as channel:
         call = channel.unary_stream(

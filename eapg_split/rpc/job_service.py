@@ -2,16 +2,19 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import grpc
 
 from eapg_split.errors import CapacityExceeded, InvalidRequest
 from eapg_split.planner import resolve
+from eapg_split.rpc.client import GrpcPeer
 from eapg_split.rpc.convert import request_from_proto
 from eapg_split.rpc.convert_job import event_to_proto
 from eapg_split.rpc.methods import JOB_SERVICE
+from eapg_split.rpc.security import split_address
 from eapg_split.rpc.status import CancelledByRequestError
 from eapg_split.rpc.v1 import job_pb2
 from eapg_split.runtime.cluster import Cluster
@@ -21,10 +24,12 @@ from eapg_split.runtime.events import JobEvent, PlanMade, StepDone
 from eapg_split.runtime.job import Job
 from eapg_split.runtime.output import open_output
 from eapg_split.runtime.peer import Peer
+from eapg_split.runtime.settings import PeerAddress
 from eapg_split.runtime.sink import OpenSink
 from eapg_split.runtime.worker import Worker
 
 _MAX_SUFFIX = 8
+_MAX_PEERS = 16
 _Context = grpc.aio.ServicerContext
 
 
@@ -52,11 +57,13 @@ class JobService:
         peers: Sequence[Peer],
         open_sink: OpenSink,
         *,
+        open_peer: Callable[[PeerAddress], GrpcPeer] | None = None,
         new_session: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         self._worker = worker
         self._peers = tuple(peers)
         self._open_sink = open_sink
+        self._open_peer = open_peer
         self._new_session = new_session
         self._jobs: dict[str, _Running] = {}
 
@@ -97,8 +104,11 @@ class JobService:
             await context.write(event_to_proto(event))
 
         try:
-            async with open_output(self._open_sink, job.video) as output:
-                await Coordinator(job, Cluster(self._worker, self._peers), output, emit=emit).run()
+            async with (
+                self._peers_for(request) as peers,
+                open_output(self._open_sink, job.video) as output,
+            ):
+                await Coordinator(job, Cluster(self._worker, peers), output, emit=emit).run()
         except asyncio.CancelledError:
             if not running.cancel_asked:
                 raise
@@ -135,6 +145,27 @@ class JobService:
                 for session, running in self._jobs.items()
             ]
         )
+
+    @asynccontextmanager
+    async def _peers_for(self, message: job_pb2.GenerateRequest) -> AsyncIterator[Sequence[Peer]]:
+        """The peers that the job names, for as long as it runs, or else those of the daemon."""
+        if not message.peers:
+            yield self._peers
+            return
+        if self._open_peer is None or len(message.peers) > _MAX_PEERS:
+            raise InvalidRequest(
+                f"A job may name at most {_MAX_PEERS} other nodes, where the device allows it."
+            )
+        for peer in message.peers:
+            split_address(peer.address)  # nothing else: the device's files are none of the caller's business
+        peers = [
+            self._open_peer(PeerAddress(peer.name or peer.address, peer.address)) for peer in message.peers
+        ]
+        try:
+            yield peers
+        finally:
+            for each in peers:
+                await each.close()
 
     def _accepted(self, message: job_pb2.GenerateRequest) -> Job:
         setup = self._worker.setup

@@ -8,20 +8,30 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("request", "policy", "codec", "previews", "suffix", "deadline_s")
+    __slots__ = ("request", "policy", "codec", "previews", "suffix", "deadline_s", "peers")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
     CODEC_FIELD_NUMBER: _ClassVar[int]
     PREVIEWS_FIELD_NUMBER: _ClassVar[int]
     SUFFIX_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_S_FIELD_NUMBER: _ClassVar[int]
+    PEERS_FIELD_NUMBER: _ClassVar[int]
     request: _common_pb2.GenerationRequest
     policy: str
     codec: str
     previews: bool
     suffix: str
     deadline_s: float
-    def __init__(self, request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., policy: _Optional[str] = ..., codec: _Optional[str] = ..., previews: _Optional[bool] = ..., suffix: _Optional[str] = ..., deadline_s: _Optional[float] = ...) -> None: ...
+    peers: _containers.RepeatedCompositeFieldContainer[NodeAddress]
+    def __init__(self, request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., policy: _Optional[str] = ..., codec: _Optional[str] = ..., previews: _Optional[bool] = ..., suffix: _Optional[str] = ..., deadline_s: _Optional[float] = ..., peers: _Optional[_Iterable[_Union[NodeAddress, _Mapping]]] = ...) -> None: ...
+
+class NodeAddress(_message.Message):
+    __slots__ = ("name", "address")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    address: str
+    def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ...) -> None: ...
 
 class CancelRequest(_message.Message):
     __slots__ = ("session",)
