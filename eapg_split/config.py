@@ -44,6 +44,7 @@ _DAEMON_KEYS: Final = MappingProxyType(
 _LIMIT_KEYS: Final = MappingProxyType(
     {"sessions": int, "payload_bytes": int, "kept_result_bytes": int, "arrival_s": float}
 )
+_NODES_FILE_KEYS: Final = MappingProxyType({"nodes": list, "tls": dict, "insecure": bool})
 _NODE_KEYS: Final = MappingProxyType({"id": str, "address": str})
 _TLS_KEYS: Final = MappingProxyType({"ca": str, "cert": str, "key": str})
 _T = TypeVar("_T")
@@ -55,15 +56,16 @@ class NodesFile:
 
     nodes: tuple[PeerAddress, ...]
     tls: TlsFiles | None = None
+    insecure: bool = False  # speak in the clear beyond loopback
 
 
 def read_nodes_file(path: Path) -> NodesFile:
     """Reads `[[nodes]]` with `id` and `address`, and optionally `[tls]`. Raises InvalidRequest."""
-    table = _Table(_load(path), MappingProxyType({"nodes": list, "tls": dict}), path, "")
+    table = _Table(_load(path), _NODES_FILE_KEYS, path, "")
     nodes = _peers(table, "nodes")
     if not nodes:
         raise InvalidRequest(f'{path} lists no node: add [[nodes]] with id = "…" and address = "HOST:PORT".')
-    return NodesFile(nodes, _tls(table))
+    return NodesFile(nodes, _tls(table), table.get("insecure", False))
 
 
 def read_daemon_file(path: Path, tier: Tier) -> DaemonSettings:

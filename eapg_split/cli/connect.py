@@ -1,5 +1,6 @@
 """How the command line reaches a device: three daemons of its own, or those that `--nodes` lists."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -7,8 +8,12 @@ from pathlib import Path
 
 from eapg_split.config import read_nodes_file
 from eapg_split.domain.request import Request
+from eapg_split.domain.topology import Tier
+from eapg_split.errors import InvalidRequest, NodeUnavailable
+from eapg_split.rpc.job_client import LOOPBACK, Access, JobOptions, describe, generate
+from eapg_split.rpc.local_topology import local_topology
 from eapg_split.runtime.events import JobEvent
-from eapg_split.runtime.settings import TlsFiles
+from eapg_split.runtime.settings import PeerAddress
 from eapg_split.video import suffix_of
 
 
@@ -29,35 +34,62 @@ class GenerateOptions:
     as_json: bool
 
 
+@dataclass(frozen=True)
+class _Device:
+    """Where the job goes, how it is spoken to, and which nodes it is to use (none: those it knows)."""
+
+    address: str
+    access: Access = LOOPBACK
+    peers: tuple[PeerAddress, ...] = ()
+
+
 @asynccontextmanager
 async def open_events(options: GenerateOptions) -> AsyncIterator[AsyncIterator[JobEvent]]:
     """The job's events; leaving the block cancels what still runs and stops the daemons that were started."""
-    from eapg_split.rpc import job_client
-
-    async with _device(options) as (address, tls):
-        job = job_client.JobOptions(
-            request=options.request,
+    async with _device(options) as device:
+        job = JobOptions(
             policy=options.policy,
             codec=options.codec,
             previews=options.preview is not None,
             suffix=suffix_of(options.output),
             deadline_s=options.deadline_s,
+            peers=device.peers,
         )
-        async with aclosing(job_client.generate(address, job, tls=tls)) as events:
+        async with aclosing(generate(device.address, options.request, job, access=device.access)) as events:
             yield events
 
 
 @asynccontextmanager
-async def _device(options: GenerateOptions) -> AsyncIterator[tuple[str, TlsFiles | None]]:
+async def _device(options: GenerateOptions) -> AsyncIterator[_Device]:
     if options.nodes is not None:
-        from eapg_split.rpc import job_client
-
-        listed = read_nodes_file(options.nodes)
-        yield await job_client.find_device(listed.nodes, tls=listed.tls), listed.tls
+        yield await _listed_device(options.nodes)
         return
-    from eapg_split.rpc.local_topology import local_topology
-
     async with local_topology(
         engine=options.engine, threads=options.threads, weights=options.weights
     ) as topology:
-        yield topology.device_address, None
+        yield _Device(topology.device_address)
+
+
+async def _listed_device(path: Path) -> _Device:
+    """The one node of the device tier among those that the file lists, with the others as its peers."""
+    listed = read_nodes_file(path)
+    access = Access(listed.tls, listed.insecure)
+    answers = await asyncio.gather(
+        *(describe(node, access=access) for node in listed.nodes), return_exceptions=True
+    )
+    device: PeerAddress | None = None
+    silent: NodeUnavailable | None = None
+    for node, answer in zip(listed.nodes, answers, strict=True):
+        if isinstance(answer, NodeUnavailable):
+            silent = silent or answer
+        elif isinstance(answer, BaseException):
+            raise answer
+        elif answer.node.tier is Tier.DEVICE:
+            if device is not None:
+                raise InvalidRequest(f"{path} lists two devices, {device.name} and {node.name}: keep one.")
+            device = node
+    if device is None:
+        if silent is not None:
+            raise silent
+        raise InvalidRequest(f"{path} lists no device: add the node that was started as device_node.")
+    return _Device(device.address, access, tuple(node for node in listed.nodes if node is not device))

@@ -51,7 +51,7 @@ _Nodes = Annotated[
 ]
 _Preview = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Put a small GIF of the clean estimate after each step there."),
+    typer.Option(metavar="DIR", help="Put a small GIF of the clean estimate of each stage there."),
 ]
 _Deadline = Annotated[
     float, typer.Option(metavar="SECONDS", min=0, help="Give up after this long; 0 means never.")

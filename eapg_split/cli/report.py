@@ -100,6 +100,6 @@ def record(done: JobDone, understanding: Understanding, output: str, wall_s: flo
             for hop in done.hops
         ],
         "peak_rss_mb": {node: round(count / 1e6, 1) for node, count in done.peak_rss_bytes.items()},
-        "understood": understanding.sentence(),
+        "understood": understanding.sentence().removeprefix("understood: "),
     }
     return json.dumps(fields, ensure_ascii=False)

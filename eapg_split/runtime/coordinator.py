@@ -36,6 +36,7 @@ from eapg_split.runtime.events import (
     PlanMade,
     Returning,
     SegmentEvent,
+    StepDone,
 )
 from eapg_split.runtime.job import Job, JobRecord
 from eapg_split.runtime.memory import peak_resident_bytes
@@ -161,8 +162,11 @@ class Coordinator:
             order = self._order(Segment(segment.node, segment.start_step, stop), attempt, workload)
             state = await self._worker.execute(order, state, self._forward)
         if segment.stop_step > last:
-            frames = self._worker.frames(workload, state)
-            await self._output.write(frames, workload.stage_of(last).geometry.frames, self._emit)
+            began = asyncio.get_running_loop().time()
+            stage = workload.stage_of(last)
+            await self._output.write(self._worker.frames(workload, state), stage.geometry.frames, self._emit)
+            placed, seconds = self._placed(segment), asyncio.get_running_loop().time() - began
+            await self._emit(StepDone(placed.node, placed.tier, stage.name, last, workload.steps, seconds))
         self._commit(segment, Checkpoint(stop, self._worker.setup.codecs, state), peak_resident_bytes())
 
     async def _run_there(self, segment: Segment, attempt: int, workload: Workload) -> None:
