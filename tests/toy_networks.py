@@ -32,10 +32,13 @@ class ToyNetworks:
         self.calls: list[tuple[int, float]] = []
         self._mix = {k: _weights(f"mix{k}", c, c) for k, c in _CHANNELS.items()}
         self._lift = {k: _weights(f"lift{k}", c, TEXT_WIDTH) for k, c in _CHANNELS.items()}
-        orthogonal, _ = np.linalg.qr(_weights("vae", 192, 192).astype(np.float64))
-        # the mean colour of a cell and eight random directions: lossy, and its decoder is its transpose
-        means = np.kron(np.eye(3), np.full((1, 64), 1 / 8.0))
-        self._basis = np.concatenate([means, orthogonal[:9]]).astype(np.float32)
+        # the mean colour of a cell, and nine random patterns of mean zero that vanish in flat cells
+        patterns = _weights("vae", 9, 3, 64).astype(np.float64)
+        patterns = (patterns - patterns.mean(axis=2, keepdims=True)).reshape(9, 192)
+        means = np.kron(np.eye(3), np.full((1, 64), 2 / 64))
+        self._encode = np.concatenate([means, np.linalg.qr(patterns.T)[0].T]).astype(np.float32)
+        self._decode = np.concatenate([np.kron(np.eye(3), np.full((1, 64), 0.5)), 4 * self._encode[3:]]).T
+        self._decode = np.ascontiguousarray(self._decode, np.float32)
 
     @property
     def fingerprint(self) -> str:
@@ -69,16 +72,15 @@ class ToyNetworks:
         # the block's mean over time, cell by cell: (3 * 64, h, w)
         cells = frames.mean(axis=0).reshape(height // 8, 8, width // 8, 8, 3).transpose(4, 1, 3, 0, 2)
         flat = cells.reshape(192, -1)
-        return np.ascontiguousarray((self._basis @ flat).reshape(12, height // 8, width // 8))
+        return np.ascontiguousarray((self._encode @ flat).reshape(12, height // 8, width // 8))
 
     def decode_block(self, latent: Floats, previous: Floats) -> Floats:
         _, height, width = latent.shape
         frames = []
         for share in (0.25, 0.5, 0.75, 1.0):
             mixed = np.float32(share) * latent + np.float32(1 - share) * previous
-            colours: Floats = self._basis[:3].T @ mixed[:3].reshape(3, -1)
-            details: Floats = np.tanh(self._basis[3:].T @ mixed[3:].reshape(9, -1))
-            cells = colours + np.float32(0.2) * details
+            colours: Floats = self._decode[:, :3] @ mixed[:3].reshape(3, -1)
+            cells = colours + np.tanh(self._decode[:, 3:] @ mixed[3:].reshape(9, -1))
             pixels = cells.reshape(3, 8, 8, height, width).transpose(3, 1, 4, 2, 0)
             frames.append(pixels.reshape(height * 8, width * 8, 3))
         return np.stack(frames)

@@ -12,15 +12,19 @@ _LEAST_BLOCK: Final = 3  # the header of the smallest one
 
 
 def compress(raw: bytes) -> bytes:
-    """One zstd frame that declares its size."""
+    """One zstd frame that declares its size; nothing for nothing."""
+    if not raw:
+        return b""
     return zstandard.ZstdCompressor(level=LEVEL, write_content_size=True).compress(raw)
 
 
 def decompress(body: bytes, size: int) -> bytes:
     """Exactly `size` bytes. Raises CorruptPayload, and allocates nothing for a frame that declares otherwise."""
+    if size == 0 and not body:
+        return b""
     try:
         declared = zstandard.get_frame_parameters(body).content_size
-        if declared != size:
+        if declared != size or size == 0:
             raise CorruptPayload(f"The payload declares {declared} bytes where {size} belong: send it again.")
         if size > (len(body) // _LEAST_BLOCK + 1) * _BLOCK_BYTES:
             raise CorruptPayload(f"{len(body)} bytes cannot hold {size}: the payload is cut short or forged.")

@@ -34,7 +34,8 @@ FINE: Final = WindowLimits((32, 48, 80), (8, 12, 16))
 def spans(length: int, size: int, overlap: int) -> tuple[Span, ...]:
     """Windows of equal size that cover 0..length, evenly spread, overlapping by at least `overlap`.
 
-    Their starts are even, so that a network that halves its input sees the same grid in every window.
+    Size and overlap are even and the overlap at least 2; it may be one less where the length is odd. All starts
+    but the last are even, so that a network that halves its input sees the same grid in every window.
     """
     if length <= size:
         return ((0, length),)
