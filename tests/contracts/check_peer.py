@@ -1,0 +1,119 @@
+"""What every Peer owes, however its calls travel. Run over a peer whose node computes with the toy engine."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from eapg_split.codecs import CODECS
+from eapg_split.domain.latent import Latent
+from eapg_split.errors import CorruptPayload, EapgError, InvalidRequest, SessionConflict, Unsupported
+from eapg_split.runtime.events import Accepted, PreviewFrame, Returning, SegmentEvent, StepDone
+from eapg_split.runtime.peer import Peer, SegmentOrder
+from eapg_split.runtime.worker import Worker
+from tests.nodes import FINGERPRINT, SMALL, STEPS, coded, ignore, order, undivided
+
+
+async def check_peer(peer: Peer, worker: Worker) -> None:
+    """`worker` is what stands behind the peer: it is asked what is left behind."""
+    await _check_description(peer, worker)
+    await _check_segment(peer)
+    await _check_previews(peer)
+    await _check_idempotence(peer, worker)
+    await _check_refusals(peer)
+    assert worker.running_sessions == 0
+
+
+async def _check_description(peer: Peer, worker: Worker) -> None:
+    description = await peer.describe()
+    assert description.node.id == worker.setup.node
+    assert description.node.tier is worker.setup.tier
+    assert set(description.node.codecs) == set(CODECS)
+    assert description.fingerprint == FINGERPRINT
+    assert 0 < description.rss_bytes <= description.peak_rss_bytes
+    assert description.pid > 0
+    await peer.prepare(order(5, 9))
+
+
+async def _check_segment(peer: Peer) -> None:
+    """The result is that of the undivided run; events come in order, each step once."""
+    events: list[SegmentEvent] = []
+
+    async def note(event: SegmentEvent) -> None:
+        events.append(event)
+
+    done = await peer.run(order(5, 9), coded(undivided(5)), note)
+    assert CODECS["lossless"].decode(done.payload) == undivided(9)
+    assert done.compute_s > 0
+    assert done.peak_rss_bytes > 0
+    assert isinstance(events[0], Accepted)
+    assert isinstance(events[-1], Returning)
+    steps = [event for event in events if isinstance(event, StepDone)]
+    assert [event.step for event in steps] == [5, 6, 7, 8]
+    assert [event.stage for event in steps] == ["stage3", "stage3", "stage4", "stage4"]
+    assert {event.total_steps for event in steps} == {STEPS}
+
+
+async def _check_previews(peer: Peer) -> None:
+    events: list[SegmentEvent] = []
+
+    async def note(event: SegmentEvent) -> None:
+        events.append(event)
+
+    asked = replace(order(0, 5, session="s2"), previews=True, result_codec="int8")
+    done = await peer.run(asked, coded(Latent()), note)
+    assert done.payload.codec == "int8"
+    previews = [event for event in events if isinstance(event, PreviewFrame)]
+    assert [preview.stage for preview in previews if preview.index == 0] == ["stage1", "stage2"]
+    assert all(preview.frame.nbytes < 2**20 and preview.frame.shape[2] == 3 for preview in previews)
+
+
+async def _check_idempotence(peer: Peer, worker: Worker) -> None:
+    """The same hand-off twice is computed once; an older attempt is refused, a newer one takes over."""
+    events: list[SegmentEvent] = []
+
+    async def note(event: SegmentEvent) -> None:
+        events.append(event)
+
+    asked, payload = order(5, 9, session="s3"), coded(undivided(5))
+    first = await peer.run(asked, payload, ignore)
+    again = await peer.run(replace(asked, attempt=2), payload, note)
+    assert again.payload == first.payload
+    assert not any(isinstance(event, StepDone) for event in events)
+
+    older = asyncio.create_task(peer.run(order(5, 9, attempt=2, session="s4"), payload, ignore))
+    await _until(lambda: worker.running_sessions == 1)
+    with pytest.raises(SessionConflict):
+        await peer.run(order(5, 9, attempt=1, session="s4"), payload, ignore)
+    newer = await peer.run(order(5, 9, attempt=3, session="s4"), payload, ignore)
+    assert newer.payload == first.payload
+    with pytest.raises(SessionConflict):
+        await older
+
+
+async def _check_refusals(peer: Peer) -> None:
+    good, payload = order(5, 9, session="s5"), coded(undivided(5))
+    body = bytes([payload.body[0] ^ 1]) + payload.body[1:]
+    forged = coded(undivided(5))
+    object.__setattr__(forged, "body", body)
+    withheld = replace(order(0, 5), request=SMALL.without_prompt())
+    refusals: list[tuple[SegmentOrder, object, type[EapgError]]] = [
+        (good, forged, CorruptPayload),
+        (good, coded(undivided(3)), CorruptPayload),
+        (replace(good, fingerprint="0" * 64), payload, Unsupported),
+        (replace(good, result_codec="mp3"), payload, Unsupported),
+        (replace(good, stop_step=STEPS), payload, InvalidRequest),  # decoding is the device's
+        (replace(good, stop_step=5), payload, InvalidRequest),
+        (withheld, coded(Latent()), InvalidRequest),
+    ]
+    for asked, sent, error in refusals:
+        with pytest.raises(error) as caught:
+            await peer.run(asked, sent, ignore)  # type: ignore[arg-type]
+        assert caught.value.message
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)

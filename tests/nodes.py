@@ -1,0 +1,83 @@
+"""Nodes for tests: workers over the toy engine, in this process, alone or behind a real gRPC server."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import grpc
+
+from eapg_split.codecs import CODECS
+from eapg_split.codecs.base import Payload
+from eapg_split.domain.latent import Latent
+from eapg_split.domain.request import Request
+from eapg_split.domain.topology import NodeId, Tier
+from eapg_split.eapg.pipeline import EapgPipeline
+from eapg_split.rpc import methods
+from eapg_split.rpc.client import GrpcPeer
+from eapg_split.rpc.server import NodeService
+from eapg_split.rpc.status import ErrorTranslator
+from eapg_split.runtime.engine import Engine
+from eapg_split.runtime.events import SegmentEvent
+from eapg_split.runtime.peer import SegmentOrder
+from eapg_split.runtime.settings import Limits, PeerAddress
+from eapg_split.runtime.worker import Worker, WorkerSetup
+from tests.toy_engine import open_engine
+
+SMALL = Request("A cat running", seconds=0.5, fps=8, width=64, height=64, steps=(2, 2, 2, 2))
+STEPS = 10  # of SMALL: text, 4 x 2, decode
+FINGERPRINT = open_engine("toy").fingerprint
+
+
+def toy_worker(
+    name: str,
+    tier: Tier,
+    *,
+    limits: Limits | None = None,
+    engine: Callable[[], Engine] = lambda: open_engine("toy"),
+) -> Worker:
+    return Worker(WorkerSetup(NodeId(name), tier, "0", CODECS, engine, limits or Limits()))
+
+
+@asynccontextmanager
+async def served(worker: Worker) -> AsyncIterator[str]:
+    """The worker behind a gRPC server on loopback; yields its address."""
+    server = grpc.aio.server(interceptors=(ErrorTranslator(),), options=methods.SERVER_OPTIONS)
+    server.add_generic_rpc_handlers((NodeService(worker).handler(),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(0)
+
+
+@asynccontextmanager
+async def grpc_peer(worker: Worker) -> AsyncIterator[GrpcPeer]:
+    async with served(worker) as address:
+        peer = GrpcPeer(PeerAddress(worker.setup.node, address))
+        try:
+            yield peer
+        finally:
+            await peer.close()
+
+
+def order(start_step: int, stop_step: int, *, attempt: int = 1, session: str = "s1") -> SegmentOrder:
+    request = SMALL if start_step == 0 else SMALL.without_prompt()
+    return SegmentOrder(session, request, start_step, stop_step, FINGERPRINT, attempt)
+
+
+def undivided(step: int, engine: EapgPipeline | None = None) -> Latent:
+    """The state after the steps before `step`, computed in one go."""
+    engine = engine or open_engine("toy")
+    workload = engine.unroll(SMALL)
+    state = Latent()
+    for each in range(step):
+        state = engine.run_step(workload, each, state)
+    return state
+
+
+def coded(state: Latent, codec: str = "lossless") -> Payload:
+    return CODECS[codec].encode(state)
+
+
+async def ignore(event: SegmentEvent) -> None:
+    del event

@@ -1,0 +1,118 @@
+"""Values survive the trip through their messages; messages that make no sense become no values."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eapg_split.domain.request import Privacy, Request
+from eapg_split.domain.topology import Node, NodeId, Tier
+from eapg_split.errors import CorruptPayload, EapgError, InvalidRequest
+from eapg_split.rpc import convert, convert_job
+from eapg_split.rpc.v1 import common_pb2, job_pb2, node_pb2
+from eapg_split.runtime.events import (
+    FrameDone,
+    Hop,
+    JobDone,
+    JobEvent,
+    Notice,
+    OutputChunk,
+    OutputFile,
+    PlacedSegment,
+    PlanMade,
+    PreviewFrame,
+    StepDone,
+)
+from eapg_split.runtime.peer import NodeDescription
+
+COUNTS = st.integers(1, 64)
+REQUESTS = st.builds(
+    Request,
+    prompt=st.sampled_from(["A cat running", "城市夜景"]),
+    seconds=st.floats(0.5, 30),
+    fps=st.integers(1, 60),
+    width=st.integers(32, 2048).map(lambda side: 2 * side),
+    height=st.integers(32, 1152).map(lambda side: 2 * side),
+    steps=st.tuples(COUNTS, COUNTS, COUNTS, COUNTS),
+    seed=st.integers(0, 2**63 - 1),
+    guidance=st.floats(0, 10),
+    privacy=st.sampled_from(Privacy),
+)
+SEGMENT = PlacedSegment("edge", "edge", 3, 9)
+HOP = Hop("device", "edge", 3, "int8", 1000, 300, 0.25)
+EVENTS: tuple[JobEvent, ...] = (
+    PlanMade("a1", "pyramid", (SEGMENT,), ("a note",), 34, 1),
+    StepDone("edge", "edge", "stage3", 4, 34, 0.5),
+    PreviewFrame("stage1", 16, 2, 6, np.arange(24, dtype=np.uint8).reshape(2, 4, 3)),
+    HOP,
+    Notice("Going on without edge."),
+    FrameDone(3, 121),
+    OutputFile("", 12345),
+    OutputChunk(b"\x00\x01"),
+    JobDone("a1", 121, 512, 288, 24, 7, 12.5, "ab" * 32, (SEGMENT,), (HOP,), {"edge": 5_000_000_000}),
+)
+
+
+@given(REQUESTS)
+def test_requests(request: Request) -> None:
+    for each in (request, request.without_prompt()):
+        wire = convert.request_to_proto(each).SerializeToString()
+        assert convert.request_from_proto(common_pb2.GenerationRequest.FromString(wire)) == each
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
+def test_events(event: JobEvent) -> None:
+    wire = convert_job.event_to_proto(event).SerializeToString()
+    back = convert_job.event_from_proto(job_pb2.JobEvent.FromString(wire))
+    assert back == event
+    if isinstance(event, PreviewFrame) and isinstance(back, PreviewFrame):
+        assert np.array_equal(event.frame, back.frame)
+
+
+def test_every_kind_of_event_is_looked_at() -> None:
+    assert {type(event) for event in EVENTS} == set(JobEvent.__args__)
+    assert len(EVENTS) == len(job_pb2.JobEvent.DESCRIPTOR.fields)
+
+
+def test_descriptions() -> None:
+    node = Node(NodeId("edge-7"), Tier.EDGE, "10.0.0.2:7001", ("onnx",), ("lossless", "int8"), None)
+    value = NodeDescription(node, "0.1.0", "f" * 64, 7, 100, 200, 2)
+    wire = convert.description_to_proto(value).SerializeToString()
+    message = node_pb2.NodeDescription.FromString(wire)
+    assert convert.description_from_proto(message, address="10.0.0.2:7001") == value
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_request_or_refused(data: bytes) -> None:
+    try:
+        message = common_pb2.GenerationRequest.FromString(data)
+    except Exception:
+        return
+    try:
+        convert.request_from_proto(message)
+    except EapgError as error:
+        assert isinstance(error, InvalidRequest)
+
+
+@pytest.mark.parametrize("remaining", [math.nan, math.inf, -1.0])
+async def test_a_deadline_is_a_number(remaining: float) -> None:
+    message = node_pb2.RunHeader(session="a1", remaining_s=remaining)
+    with pytest.raises(InvalidRequest, match="remaining_s"):
+        convert.order_from_proto(message)
+
+
+@pytest.mark.parametrize("session", ["", "a" * 65, "../a", "a b", "é"])
+def test_a_session_is_letters_and_digits(session: str) -> None:
+    with pytest.raises(InvalidRequest):
+        convert.session_from_proto(session)
+
+
+def test_what_is_not_known_is_refused() -> None:
+    with pytest.raises(CorruptPayload):
+        convert_job.event_from_proto(job_pb2.JobEvent())
+    with pytest.raises(InvalidRequest, match="tier"):
+        convert.description_from_proto(node_pb2.NodeDescription(node="a", tier="moon"), address="x:1")
+    with pytest.raises(InvalidRequest, match="size"):
+        convert.preview_from_proto(common_pb2.PreviewFrame(height=9, width=9, rgb=b"123"))

@@ -1,0 +1,62 @@
+"""One table covers every error, and what gRPC says by itself is understood as well."""
+
+import grpc
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eapg_split.errors import (
+    LEAVES,
+    CapacityExceeded,
+    DeadlineExceeded,
+    EapgError,
+    EngineFailure,
+    NodeUnavailable,
+    Retry,
+)
+from eapg_split.rpc.status import CORRELATION_KEY, from_status, to_status
+
+
+def _leaves(base: type[EapgError]) -> set[type[EapgError]]:
+    return {base} if not base.__subclasses__() else set().union(*map(_leaves, base.__subclasses__()))
+
+
+def test_every_error_is_in_the_table() -> None:
+    assert set(LEAVES) == _leaves(EapgError)
+
+
+@pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.__name__)
+@given(text=st.text(max_size=300), node=st.text(max_size=50), session=st.text(max_size=50))
+def test_an_error_survives_the_wire(leaf: type[EapgError], text: str, node: str, session: str) -> None:
+    code, details, trailing = to_status(leaf(text, node_id=node or None, session_id=session or None))
+    assert code.name == leaf.code
+    assert all(value.isascii() and key.islower() for key, value in trailing)
+    back = from_status(code, details, trailing, node="peer")
+    assert type(back) is leaf
+    assert (back.node_id, back.session_id) == (node or "peer", session or None)
+    assert back.message == text or not text
+
+
+@pytest.mark.parametrize("code", list(grpc.StatusCode))
+def test_every_bare_code_has_a_meaning(code: grpc.StatusCode) -> None:
+    error = from_status(code, "", (), node="edge")
+    assert error.node_id == "edge"
+    assert error.message
+
+
+def test_codes_that_grpc_itself_emits() -> None:
+    code = grpc.StatusCode
+    assert isinstance(from_status(code.RESOURCE_EXHAUSTED, "too large", (), node="n"), CapacityExceeded)
+    assert isinstance(from_status(code.DEADLINE_EXCEEDED, "", (), node="n"), DeadlineExceeded)
+    for broken in (code.UNAVAILABLE, code.CANCELLED, code.UNKNOWN, code.INTERNAL):
+        error = from_status(broken, "Socket closed at /somewhere", (), node="n")
+        assert isinstance(error, NodeUnavailable)
+        assert "somewhere" not in error.message  # words for gRPC's developers stay in the log
+
+
+def test_an_unforeseen_error_is_final_and_can_be_found_in_the_log() -> None:
+    trailing = ((CORRELATION_KEY, "abc123"),)
+    error = from_status(grpc.StatusCode.INTERNAL, "look for abc123", trailing, node="cloud")
+    assert isinstance(error, EngineFailure)
+    assert error.retry is Retry.NEVER
+    assert "abc123" in error.message

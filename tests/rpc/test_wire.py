@@ -1,0 +1,51 @@
+"""The hand-packed messages are the protobuf messages of node.proto, and nothing else is taken for one."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eapg_split.errors import CorruptPayload
+from eapg_split.rpc.v1 import node_pb2
+from eapg_split.rpc.wire import CHUNK_BYTES, MAX_MESSAGE_BYTES, ReplyField, RequestField, pack, unpack
+
+SIZES = st.sampled_from([0, 1, 127, 128, 16383, 16384, 2**20 - 7, CHUNK_BYTES])
+
+
+@given(SIZES)
+def test_a_chunk_is_what_protobuf_writes_and_reads(size: int) -> None:
+    body = bytes(index % 251 for index in range(size))
+    packed = pack(RequestField.CHUNK, body)
+    assert packed == node_pb2.RunRequest(chunk=body).SerializeToString()
+    assert node_pb2.RunReply.FromString(pack(ReplyField.CHUNK, memoryview(body))).chunk == body
+    field, view = unpack(packed)
+    assert (field, bytes(view)) == (RequestField.CHUNK, body)
+    assert len(packed) <= MAX_MESSAGE_BYTES
+
+
+@pytest.mark.parametrize(("names", "message"), [(RequestField, node_pb2.RunRequest), (ReplyField, node_pb2.RunReply)])
+def test_field_numbers_are_those_of_the_proto(names: type[RequestField | ReplyField], message: type) -> None:
+    declared = {field.name.upper(): field.number for field in message.DESCRIPTOR.fields}  # type: ignore[attr-defined]
+    assert {name.name: int(name) for name in names} == declared
+
+
+def test_more_than_a_message_holds_is_refused_before_it_is_sent() -> None:
+    with pytest.raises(ValueError, match="cut them into chunks"):
+        pack(RequestField.CHUNK, bytes(CHUNK_BYTES + 1))
+
+
+@given(st.binary(max_size=64))
+def test_any_bytes_are_one_field_or_refused(message: bytes) -> None:
+    try:
+        field, body = unpack(message)
+    except CorruptPayload:
+        return
+    assert message[-len(body) :] == bytes(body) or len(body) == 0
+    assert 0 <= field < 16
+
+
+@given(st.binary(min_size=1, max_size=300), st.data())
+def test_a_message_that_is_cut_is_refused(body: bytes, data: st.DataObject) -> None:
+    packed = pack(RequestField.CHUNK, body)
+    kept = data.draw(st.integers(0, len(packed) - 1))
+    with pytest.raises(CorruptPayload):
+        unpack(packed[:kept])
