@@ -73,7 +73,7 @@ def sample(noises: list[Matrix], steps: int) -> Matrix:
             x_t = sampler.noisy(mu, noise, xbar, sigma=SIGMA[stage], t=t)
             xbar = sampler.step(xbar, predict(x_t, t, mu, source), t=t, t_next=t_next)
         assert xbar is not None
-        source = xbar
+        source = np.asarray(xbar)
     return source
 
 

@@ -1,0 +1,203 @@
+"""The session under any faults: it ends, it loses at most the segment in flight, and late news change nothing."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eapg_split.domain.plan import Cut, Plan, Segment
+from eapg_split.domain.session import (
+    FINAL,
+    MAX_ATTEMPTS,
+    Action,
+    Cancelled,
+    CancelRequested,
+    Done,
+    Event,
+    Failed,
+    MakePlan,
+    Opened,
+    PlanFailed,
+    Planned,
+    Planning,
+    Running,
+    RunSegment,
+    SegmentCommitted,
+    SegmentFailed,
+    Started,
+    State,
+    StopSegment,
+    advance,
+)
+from eapg_split.domain.topology import NodeId
+from eapg_split.errors import (
+    LEAVES,
+    CapacityExceeded,
+    EapgError,
+    EngineFailure,
+    InfeasiblePlan,
+    NodeUnavailable,
+    Retry,
+)
+
+STEPS = 6
+REMOTES = (NodeId("e"), NodeId("c"))
+RETRIABLE = tuple(leaf for leaf in LEAVES if leaf.retry is not Retry.NEVER)
+
+
+def make_plan(action: MakePlan) -> Event:
+    """Steps 3 and 4 go to the first remote that is left; without any, to the device, which may be gone too."""
+    if "d" in action.unavailable:
+        return PlanFailed(InfeasiblePlan("There is no device."))
+    remote = next((node for node in REMOTES if node not in action.unavailable), NodeId("d"))
+    wish = [NodeId("d")] * 3 + [remote] * 2 + [NodeId("d")]
+    segments: list[Segment] = []
+    for step in range(action.start_step, STEPS):
+        if segments and segments[-1].node == wish[step]:
+            segments[-1] = Segment(wish[step], segments[-1].start_step, step + 1)
+        else:
+            segments.append(Segment(wish[step], step, step + 1))
+    cuts = tuple(Cut(segment.start_step, "lossless") for segment in segments[1:])
+    return Planned(Plan(tuple(segments), cuts))
+
+
+class Driver:
+    """Performs actions, with `fault(action)` deciding what goes wrong, and keeps the books."""
+
+    def __init__(self, fault: Callable[[RunSegment], EapgError | None]) -> None:
+        self.fault = fault
+        self.committed = 0
+        self.runs: list[RunSegment] = []
+        self.plans = 0
+
+    def answer(self, action: Action) -> Event:
+        match action:
+            case MakePlan():
+                assert action.start_step == self.committed, "a plan resumes at the last commit"
+                self.plans += 1
+                return make_plan(action)
+            case RunSegment(segment, attempt):
+                assert segment.start_step == self.committed, "nothing that is committed runs again"
+                self.runs.append(action)
+                error = self.fault(action)
+                if error is not None:
+                    return SegmentFailed(segment, attempt, error)
+                self.committed = segment.stop_step
+                return SegmentCommitted(segment, attempt)
+            case StopSegment():
+                raise AssertionError("nobody asked for it")
+
+    def drive(self) -> State:
+        state, actions = advance(Opened(STEPS), Started())
+        for _ in range(200):
+            if isinstance(state, FINAL):
+                assert actions == ()
+                return state
+            assert len(actions) == 1, "exactly one action is outstanding"
+            state, actions = advance(state, self.answer(actions[0]))
+        raise AssertionError("the session does not end")
+
+
+def test_without_faults() -> None:
+    driver = Driver(lambda action: None)
+    assert driver.drive() == Done()
+    assert [(r.segment.node, r.attempt) for r in driver.runs] == [("d", 1), ("e", 1), ("d", 1)]
+    assert driver.plans == 1
+
+
+@given(st.data())
+def test_any_faults_come_to_an_end(data: st.DataObject) -> None:
+    kinds = st.none() | st.sampled_from(LEAVES)
+
+    def fault(action: RunSegment) -> EapgError | None:
+        leaf = data.draw(kinds)
+        return leaf("It broke.") if leaf else None
+
+    driver = Driver(fault)
+    state = driver.drive()
+    assert isinstance(state, Done | Failed)
+    assert isinstance(state, Done) == (driver.committed == STEPS)
+    assert len(driver.runs) <= 3 * MAX_ATTEMPTS * 3
+
+
+@given(st.data())
+def test_what_can_be_retried_never_ends_a_job_while_the_device_lives(data: st.DataObject) -> None:
+    def fault(action: RunSegment) -> EapgError | None:
+        if action.segment.node == "d" or data.draw(st.booleans()):
+            return None
+        return data.draw(st.sampled_from(RETRIABLE))("It broke.")
+
+    assert Driver(fault).drive() == Done()
+
+
+def test_a_dead_node_costs_its_segment_and_no_more() -> None:
+    driver = Driver(lambda action: NodeUnavailable("gone") if action.segment.node == "e" else None)
+    assert driver.drive() == Done()
+    ran = [(r.segment.node, r.segment.start_step, r.attempt) for r in driver.runs]
+    assert ran == [("d", 0, 1), ("e", 3, 1), ("e", 3, 2), ("e", 3, 3), ("c", 3, 1), ("d", 5, 1)]
+
+
+def test_a_full_node_is_left_at_once() -> None:
+    driver = Driver(lambda action: CapacityExceeded("full") if action.segment.node == "e" else None)
+    assert driver.drive() == Done()
+    assert [r.segment.node for r in driver.runs] == ["d", "e", "c", "d"]
+
+
+def test_a_hopeless_error_ends_the_job() -> None:
+    error = EngineFailure("broken")
+    driver = Driver(lambda action: error if action.segment.node == "e" else None)
+    assert driver.drive() == Failed(error)
+    assert driver.committed == 3
+
+
+def test_the_reason_is_told_when_no_plan_is_left() -> None:
+    driver = Driver(lambda action: NodeUnavailable("The device is gone.", node_id="d"))
+    state = driver.drive()
+    assert isinstance(state, Failed)
+    assert isinstance(state.error, InfeasiblePlan)
+    assert str(state.error) == "The device is gone; and then: There is no device."
+
+
+def running() -> Running:
+    plan = make_plan(MakePlan(0, frozenset()))
+    assert isinstance(plan, Planned)
+    return Running(STEPS, plan.plan)
+
+
+def test_late_news_change_nothing() -> None:
+    state = running()
+    other = Segment(NodeId("e"), 3, 5)
+    for event in (
+        Started(),
+        Planned(state.plan),
+        PlanFailed(InfeasiblePlan("none")),
+        SegmentCommitted(state.segment, 2),
+        SegmentCommitted(other, 1),
+        SegmentFailed(state.segment, 2, NodeUnavailable("gone")),
+    ):
+        assert advance(state, event) == (state, ())
+    planning = Planning(STEPS)
+    assert advance(planning, SegmentCommitted(state.segment, 1)) == (planning, ())
+    assert advance(Opened(STEPS), Planned(state.plan)) == (Opened(STEPS), ())
+
+
+@pytest.mark.parametrize("state", [Opened(STEPS), Planning(STEPS), running()])
+def test_cancel_works_in_every_state(state: State) -> None:
+    after, actions = advance(state, CancelRequested())
+    assert after == Cancelled()
+    assert actions == ((StopSegment(state.segment),) if isinstance(state, Running) else ())
+
+
+@pytest.mark.parametrize("state", [Done(), Cancelled(), Failed(EngineFailure("x"))])
+def test_the_end_is_the_end(state: State) -> None:
+    for event in (Started(), CancelRequested(), SegmentCommitted(Segment(NodeId("d"), 0, 1), 1)):
+        assert advance(state, event) == (state, ())
+
+
+def test_a_plan_that_skips_steps_or_uses_lost_nodes_is_not_run() -> None:
+    short = Plan((Segment(NodeId("d"), 0, 5),))
+    assert isinstance(advance(Planning(STEPS), Planned(short))[0], Failed)
+    whole = Plan((Segment(NodeId("d"), 0, STEPS),))
+    lost = Planning(STEPS, unavailable=frozenset({NodeId("d")}))
+    assert isinstance(advance(lost, Planned(whole))[0], Failed)
