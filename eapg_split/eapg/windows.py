@@ -26,6 +26,7 @@ class WindowLimits:
 
 
 UNLIMITED: Final = 1 << 30
+GRID: Final = 4  # cells by which the networks shrink their input
 # the light stages have a few thousand cells a frame at most, and see the whole frame
 LIGHT: Final = WindowLimits((32, UNLIMITED, UNLIMITED), (8, 0, 0))
 FINE: Final = WindowLimits((32, 48, 80), (8, 12, 16))
@@ -34,14 +35,14 @@ FINE: Final = WindowLimits((32, 48, 80), (8, 12, 16))
 def spans(length: int, size: int, overlap: int) -> tuple[Span, ...]:
     """Windows of equal size that cover 0..length, evenly spread, overlapping by at least `overlap`.
 
-    Size and overlap are even and the overlap at least 2; it may be one less where the length is odd. All starts
-    but the last are even, so that a network that halves its input sees the same grid in every window.
+    Size and overlap are multiples of 4. All starts but the last are too, so that a network that shrinks its
+    input by 4 sees the same grid in every window; an odd length can cost the last overlap up to 3 cells.
     """
     if length <= size:
         return ((0, length),)
     count = -(-(length - overlap) // (size - overlap))
     last = length - size
-    starts = [last * i // (count - 1) // 2 * 2 for i in range(count - 1)]
+    starts = [last * i // (count - 1) // GRID * GRID for i in range(count - 1)]
     return tuple((start, start + size) for start in [*starts, last])
 
 

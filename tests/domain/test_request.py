@@ -1,3 +1,4 @@
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -5,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eapg_split.domain.request import Privacy, Request
-from eapg_split.errors import EapgError, InvalidRequest
+from eapg_split.errors import InvalidRequest
 
 NAN, INF = float("nan"), float("inf")
 
@@ -13,20 +14,7 @@ NAN, INF = float("nan"), float("inf")
 @pytest.mark.parametrize(
     ("field", "bad"),
     [
-        (
-            "prompt",
-            [
-                "",
-                "  \n\t",
-                "x" * 2001,
-                "x" * 10_000_000,
-                "猫" * 2000 + "x",
-                "🐈" * 2000 + " " * 1,
-                5,
-                None,
-                "\ud800",
-            ],
-        ),
+        ("prompt", ["", "  \n\t", "x" * 2001, "x" * 10_000_000, "🐈" * 2000 + " ", 5, None, "\ud800"]),
         ("seconds", [0, -1, 0.49, 30.1, NAN, INF, -INF, "5", True, None]),
         ("fps", [0, -1, 61, 24.0, NAN, True, "24"]),
         ("width", [0, -2, 62, 63, 65, 4097, 4098, 512.0, None]),
@@ -43,10 +31,6 @@ NAN, INF = float("nan"), float("inf")
 )
 def test_fields_outside_their_range_are_refused(field: str, bad: list[Any]) -> None:
     for value in bad:
-        if field == "prompt" and value == "🐈" * 2000 + " ":
-            continue  # 8001 bytes with the blank: refused by bytes, see below
-        if field == "prompt" and value == "猫" * 2000 + "x":
-            assert len(value) == 2001
         with pytest.raises(InvalidRequest) as caught:
             Request(**{"prompt": "A cat", field: value})
         message = str(caught.value)
@@ -106,7 +90,5 @@ def test_without_prompt_keeps_the_rest() -> None:
     )
 )
 def test_anything_gives_a_request_or_one_clear_error(fields: dict[str, Any]) -> None:
-    try:
+    with suppress(InvalidRequest):
         Request(**fields)
-    except EapgError as error:
-        assert isinstance(error, InvalidRequest)

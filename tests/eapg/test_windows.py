@@ -16,23 +16,23 @@ from tests.toy_networks import ToyNetworks
 Floats = NDArray[np.float32]
 
 
-@given(st.integers(1, 300), st.integers(2, 24), st.integers(1, 12))
-def test_windows_cover_everything_and_overlap(length: int, half_size: int, half_overlap: int) -> None:
-    size, overlap = 2 * half_size, 2 * half_overlap
+@given(st.integers(1, 300), st.integers(2, 12), st.integers(1, 6))
+def test_windows_cover_everything_and_overlap(length: int, quarter: int, quarter_overlap: int) -> None:
+    size, overlap = 4 * quarter, 4 * quarter_overlap
     assume(overlap <= size // 2)
     windows = spans(length, size, overlap)
     assert windows[0][0] == 0
     assert windows[-1][1] == length
     assert all(stop - start == min(size, length) for start, stop in windows)
     for (_, stop), (start, _) in itertools.pairwise(windows):
-        assert stop - start >= overlap - length % 2
-    assert all(start % 2 == 0 for start, _ in windows[:-1])
+        assert stop - start >= overlap - length % 4
+    assert all(start % 4 == 0 for start, _ in windows[:-1])
     assert len(windows) == 1 or len(windows) <= 2 + length // (size - overlap)
 
 
-@given(st.integers(1, 300), st.integers(2, 24))
-def test_weights_sum_to_one(length: int, half_size: int) -> None:
-    windows = spans(length, 2 * half_size, half_size)
+@given(st.integers(1, 300), st.integers(1, 12))
+def test_weights_sum_to_one(length: int, eighth: int) -> None:
+    windows = spans(length, 8 * eighth, 4 * eighth)
     total = np.zeros(length)
     for (start, stop), weight in zip(windows, ramps(length, windows), strict=True):
         assert weight.min() >= 0
@@ -49,7 +49,7 @@ def test_tiles_of_a_local_function_make_the_whole(shape: tuple[int, int, int, in
         result: Floats = np.tanh(field[:, t0:t1, h0:h1, w0:w1])
         return result
 
-    drawn = tiled(shape, WindowLimits((8, 12, 16), (2, 4, 4)), local)
+    drawn = tiled(shape, WindowLimits((8, 12, 16), (4, 4, 4)), local)
     np.testing.assert_allclose(drawn, np.tanh(field), atol=1e-6)
 
 
@@ -68,9 +68,9 @@ def test_windows_do_not_show_in_a_stage(monkeypatch: pytest.MonkeyPatch) -> None
     """The noise and everything else a window gets belongs to its place: a pointwise network cannot tell."""
     request = Request("x", seconds=0.5, fps=12, width=64, height=64, steps=(1, 1, 2, 2))
     states = []
-    for size in (None, 10):
+    for size in (None, 12):
         if size is not None:
-            small = WindowLimits((4, size, size), (2, 4, 4))
+            small = WindowLimits((8, size, size), (4, 4, 4))
             monkeypatch.setattr("eapg_split.eapg.pipeline.FINE", small)
             monkeypatch.setattr("eapg_split.eapg.pipeline.LIGHT", small)
         networks = ToyNetworks()
