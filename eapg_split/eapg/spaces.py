@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from eapg_split.domain.workload import Geometry
 from eapg_split.eapg.networks import Networks
+from eapg_split.eapg.tiles import decode_block, encode_block
 
 Floats = NDArray[np.float32]
 
@@ -67,7 +68,7 @@ def encode(space: Space, frames: Iterable[Floats], geometry: Geometry, networks:
     """The latent (1, C, T, H, W) of a clip; only one block of frames is held at a time."""
     out = np.empty((1, *space.shape(geometry)), np.float32)
     for index, block in enumerate(_blocks(frames, space)):
-        out[0, :, index] = pack(block, space.cell) if space.light else networks.encode_block(block)
+        out[0, :, index] = pack(block, space.cell) if space.light else encode_block(networks, block)
     return out
 
 
@@ -86,7 +87,7 @@ def decode_at(space: Space, latent: Floats, index: int, networks: Networks) -> F
     if space.light:
         return np.clip(unpack(current, space.cell), -1.0, 1.0)
     previous = np.ascontiguousarray(latent[0, :, max(index - 1, 0)])
-    block = np.clip(networks.decode_block(current, previous), -1.0, 1.0)
+    block = np.clip(decode_block(networks, current, previous), -1.0, 1.0)
     return block[-1:] if index == 0 else block
 
 
