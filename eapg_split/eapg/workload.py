@@ -27,8 +27,9 @@ _PARTS: Final[tuple[tuple[str, ...], ...]] = (
     ("decoder",),
 )
 _TEXT_FLOPS: Final = 0.3e9
-_CELL_FLOPS: Final = (12e6, 12e6, 5e6, 5e6)  # one prediction, for each latent cell
-_DECODE_PIXEL_FLOPS: Final = 20e3  # for each pixel of each frame
+_CELL_FLOPS: Final = (8e6, 2e6, 0.2e6, 0.2e6)  # one prediction, for each latent cell
+_ENCODE_PIXEL_FLOPS: Final = (0.0, 0.0, 4e3, 4e3)  # once a stage, for each pixel of each frame
+_DECODE_PIXEL_FLOPS: Final = 11e3
 _WEIGHT_BYTES: Final = 32 << 20
 _RUNTIME_BYTES: Final = 96 << 20
 _WINDOW_CELL_BYTES: Final = 2000  # activations, for each latent cell of one window
@@ -103,7 +104,9 @@ def _denoise_cost(request: Request, number: int, geometry: Geometry) -> tuple[fl
     activations = _WINDOW_CELL_BYTES * min(cells, _WINDOW_CELLS)
     latents = 4 * channels * cells * _LATENT_COPIES
     memory = _fixed_bytes(geometry.width * geometry.height) + activations + latents
-    return calls * _CELL_FLOPS[number - 1] * cells, memory
+    pixels = geometry.width * geometry.height * geometry.frames
+    encode = _ENCODE_PIXEL_FLOPS[number - 1] * pixels / request.steps[number - 1]
+    return calls * _CELL_FLOPS[number - 1] * cells + encode, memory
 
 
 def _fixed_bytes(pixels: int) -> int:
