@@ -35,21 +35,36 @@ def may_leave(view: PlanView, stage: Stage) -> bool:
 
 
 def _choose(view: PlanView, stage: Stage, tiers: tuple[Tier, ...]) -> tuple[Node, str]:
+    """The node for a stage, and a note unless its first wish came true."""
     device = view.topology.device
-    if not may_leave(view, stage):
+    if not tiers or not may_leave(view, stage):
         return device, ""
     for tier in tiers:
         for node in view.topology.of_tier(tier):
-            if node.id in view.unavailable:
-                continue
-            note = "" if tier is tiers[0] else f"{stage.name} runs on {node.id}: {_reason(view, tiers[0])}."
-            return node, note
-    return device, f"{stage.name} runs on the device: {_reason(view, tiers[0])}." if tiers else ""
+            if not _obstacle(view, stage, node):
+                note = (
+                    ""
+                    if tier is tiers[0]
+                    else f"{stage.name} runs on {node.id}: {_reason(view, stage, tiers[0])}."
+                )
+                return node, note
+    return device, f"{stage.name} runs on the device: {_reason(view, stage, tiers[0])}."
 
 
-def _reason(view: PlanView, tier: Tier) -> str:
-    known = view.topology.of_tier(tier)
-    return f"{known[0].id} ({tier}) is unavailable" if known else f"there is no {tier} node"
+def _obstacle(view: PlanView, stage: Stage, node: Node) -> str:
+    """Why a node cannot take a stage; empty when it can."""
+    if node.id in view.unavailable:
+        return "is unavailable"
+    if view.objective.codec not in node.codecs:
+        return f"does not know the codec {view.objective.codec}"
+    if node.memory_bytes is not None and node.memory_bytes < stage.memory_bytes:
+        return f"has too little memory (about {stage.memory_bytes / 1e6:.0f} MB are needed)"
+    return ""
+
+
+def _reason(view: PlanView, stage: Stage, tier: Tier) -> str:
+    obstacles = [f"{node.id} {_obstacle(view, stage, node)}" for node in view.topology.of_tier(tier)]
+    return ", ".join(obstacles) or f"there is no {tier} node"
 
 
 def _assemble(view: PlanView, nodes: list[NodeId], notes: Iterable[str]) -> Plan:

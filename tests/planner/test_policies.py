@@ -83,6 +83,16 @@ def test_a_second_node_of_the_tier_takes_over() -> None:
     assert plan.notes == ()
 
 
+@pytest.mark.parametrize(
+    "unfit",
+    [Node(NodeId("e"), Tier.EDGE, codecs=("int8",)), Node(NodeId("e"), Tier.EDGE, "", (), NAMES, 1000)],
+)
+def test_a_node_that_is_not_fit_is_passed_over(unfit: Node) -> None:
+    plan = POLICIES["pyramid"]().plan(PlanView(WORKLOAD, Topology((DEVICE, unfit, CLOUD))))
+    assert runs(plan) == [("d", 0, 25), ("c", 25, 33), ("d", 33, 34)]
+    assert "codec" in plan.notes[0] or "memory" in plan.notes[0]
+
+
 @pytest.mark.parametrize("name", ["edge-only", "cloud-only"])
 def test_a_tier_that_was_asked_for_must_exist(name: str) -> None:
     with pytest.raises(InfeasiblePlan, match=name):
