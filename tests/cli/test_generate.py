@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from eapg_split.cli.app import app
 from eapg_split.errors import LEAVES, EapgError, NodeUnavailable
-from eapg_split.runtime.events import JobDone, OutputChunk, OutputFile
+from eapg_split.runtime.events import JobEvent, OutputChunk, OutputFile
 from tests.cli.conftest import VIDEO, Tell, story
 
 RECORD_FIELDS = [
@@ -79,9 +79,10 @@ def test_previews_become_gifs(here: Path, tell: Tell) -> None:
 
 
 def test_a_folder_of_png(here: Path, tell: Tell) -> None:
-    events = [event for event in story() if not isinstance(event, OutputFile | OutputChunk | JobDone)]
-    files = [OutputFile("frame-0.png", 1), OutputChunk(b"a"), OutputFile("frame-1.png", 1), OutputChunk(b"b")]
-    tell([*events, *files, story()[-1]])
+    events: list[JobEvent] = story()[:-4]
+    events += [OutputFile("frame-0.png", 1), OutputChunk(b"a")]
+    events += [OutputFile("frame-1.png", 1), OutputChunk(b"b")]
+    tell([*events, story()[-1]])
     assert call("A cat", "-o", "frames/").exit_code == 0
     assert {path.name: path.read_bytes() for path in (here / "frames").iterdir()} == {
         "frame-0.png": b"a",
