@@ -94,7 +94,9 @@ async def _ready(tier: Tier, process: asyncio.subprocess.Process, folder: Path) 
     if not line:
         await process.wait()
         words = (folder / f"{tier}.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        reason = words[-1].removeprefix("error: ") if words else f"it ended with exit code {process.returncode}"
+        reason = (
+            words[-1].removeprefix("error: ") if words else f"it ended with exit code {process.returncode}"
+        )
         raise NodeUnavailable(f"The local {tier} daemon did not start: {reason}")
     return RunningNode(**json.loads(line))
 
