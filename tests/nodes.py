@@ -1,5 +1,6 @@
 """Nodes for tests: workers over the toy engine, in this process, alone or behind a real gRPC server."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -81,3 +82,10 @@ def coded(state: Latent, codec: str = "lossless") -> Payload:
 
 async def ignore(event: SegmentEvent) -> None:
     del event
+
+
+async def until(condition: Callable[[], bool], *, within_s: float = 20) -> None:
+    """Waits for something that another process or thread does."""
+    async with asyncio.timeout(within_s):
+        while not condition():  # noqa: ASYNC110  # nothing tells us
+            await asyncio.sleep(0.005)

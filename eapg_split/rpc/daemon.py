@@ -43,8 +43,6 @@ def run_daemon(
     logging.basicConfig(
         format=f"%(asctime)s {settings.node} %(levelname)s %(message)s", level=logging.WARNING
     )
-    # gRPC's own log repeats what our errors say, in words for its developers
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     worker = Worker(_setup(settings, open_engine))
     try:
         asyncio.run(_serve(settings, worker, open_sink))
@@ -75,8 +73,7 @@ def _setup(settings: DaemonSettings, open_engine: OpenEngine) -> WorkerSetup:
 
 
 async def _serve(settings: DaemonSettings, worker: Worker, open_sink: OpenSink | None) -> None:
-    stopping = asyncio.Event()
-    async with _peers(settings) as peers, _signals(stopping) as signals:
+    async with _peers(settings) as peers, _signals() as signals:
         server = grpc.aio.server(
             interceptors=(ErrorTranslator(),),
             options=methods.SERVER_OPTIONS,
@@ -90,18 +87,33 @@ async def _serve(settings: DaemonSettings, worker: Worker, open_sink: OpenSink |
             handlers.append(jobs.handler())
         server.add_generic_rpc_handlers(tuple(handlers))
         say_stopping = await _add_standard_services(server, services)
-        address = _bind(server, settings)
-        await server.start()
-        _announce(settings, address)
-        watching = asyncio.create_task(_watch_parent(settings.parent, stopping))
-        await stopping.wait()
-        watching.cancel()
-        await say_stopping()
-        draining = asyncio.create_task(server.stop(settings.drain_s))
-        leaving = asyncio.create_task(signals.second.wait())
-        await asyncio.wait((draining, leaving), return_when=asyncio.FIRST_COMPLETED)
-        leaving.cancel()
-        await server.stop(0)
+        try:
+            address = _bind(server, settings)
+            await server.start()
+            _announce(settings, address)
+            await _until_stopped(settings.parent, signals)
+            await say_stopping()
+            await _drain(server, signals, settings.drain_s)
+        finally:
+            await server.stop(0)
+
+
+async def _until_stopped(parent: int | None, signals: "_Signals") -> None:
+    """Returns at the first signal, or once the process that started this one is gone."""
+    direct = os.getppid() == parent
+    while not signals.first.is_set():
+        if parent is not None and ((direct and os.getppid() != parent) or not _alive(parent)):
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(signals.first.wait(), None if parent is None else _PARENT_POLL_S)
+
+
+async def _drain(server: grpc.aio.Server, signals: "_Signals", drain_s: float) -> None:
+    """Refuses new calls and lets the running ones end, until the time is over or a second signal comes."""
+    draining = asyncio.create_task(server.stop(drain_s))
+    leaving = asyncio.create_task(signals.second.wait())
+    await asyncio.wait((draining, leaving), return_when=asyncio.FIRST_COMPLETED)
+    leaving.cancel()
 
 
 @asynccontextmanager
@@ -124,8 +136,8 @@ def _open_peer(peer: PeerAddress, settings: DaemonSettings) -> GrpcPeer:
 class _Signals:
     """The first signal asks to drain, the second to leave at once."""
 
-    def __init__(self, stopping: asyncio.Event) -> None:
-        self.first = stopping
+    def __init__(self) -> None:
+        self.first = asyncio.Event()
         self.second = asyncio.Event()
 
     def arrived(self) -> None:
@@ -133,11 +145,13 @@ class _Signals:
 
 
 @asynccontextmanager
-async def _signals(stopping: asyncio.Event) -> AsyncIterator[_Signals]:
-    signals = _Signals(stopping)
+async def _signals() -> AsyncIterator[_Signals]:
+    signals = _Signals()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):
+        with contextlib.suppress(
+            NotImplementedError
+        ):  # no such handlers on Windows: there Ctrl-C just ends it
             loop.add_signal_handler(number, signals.arrived)
     yield signals
 
@@ -188,17 +202,6 @@ def _announce(settings: DaemonSettings, address: str) -> None:
                 f"Cannot write {settings.ready_file} ({error.strerror}): choose another --ready-file."
             ) from error
     print(line, flush=True)
-
-
-async def _watch_parent(parent: int | None, stopping: asyncio.Event) -> None:
-    """Sets `stopping` once the process that started this one is gone."""
-    if parent is None:
-        return
-    direct = os.getppid() == parent
-    while not stopping.is_set():
-        if (direct and os.getppid() != parent) or not _alive(parent):
-            stopping.set()
-        await asyncio.sleep(_PARENT_POLL_S)
 
 
 def _alive(pid: int) -> bool:

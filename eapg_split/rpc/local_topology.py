@@ -83,7 +83,6 @@ async def _spawn(tier: Tier, folder: Path, options: Sequence[str]) -> asyncio.su
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
-            env={**os.environ, "GRPC_VERBOSITY": os.environ.get("GRPC_VERBOSITY", "NONE")},
             start_new_session=True,  # Ctrl-C is for this process; it cancels the job, then stops the daemons
         )
 

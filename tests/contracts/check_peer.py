@@ -1,7 +1,6 @@
 """What every Peer owes, however its calls travel. Run over a peer whose node computes with the toy engine."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -12,7 +11,7 @@ from eapg_split.errors import CorruptPayload, EapgError, InvalidRequest, Session
 from eapg_split.runtime.events import Accepted, PreviewFrame, Returning, SegmentEvent, StepDone
 from eapg_split.runtime.peer import Peer, SegmentOrder
 from eapg_split.runtime.worker import Worker
-from tests.nodes import FINGERPRINT, SMALL, STEPS, coded, ignore, order, undivided
+from tests.nodes import FINGERPRINT, SMALL, STEPS, coded, ignore, order, undivided, until
 
 
 async def check_peer(peer: Peer, worker: Worker) -> None:
@@ -83,7 +82,7 @@ async def _check_idempotence(peer: Peer, worker: Worker) -> None:
     assert not any(isinstance(event, StepDone) for event in events)
 
     older = asyncio.create_task(peer.run(order(5, 9, attempt=2, session="s4"), payload, ignore))
-    await _until(lambda: worker.running_sessions == 1)
+    await until(lambda: worker.running_sessions == 1)
     with pytest.raises(SessionConflict):
         await peer.run(order(5, 9, attempt=1, session="s4"), payload, ignore)
     newer = await peer.run(order(5, 9, attempt=3, session="s4"), payload, ignore)
@@ -111,9 +110,3 @@ async def _check_refusals(peer: Peer) -> None:
         with pytest.raises(error) as caught:
             await peer.run(asked, sent, ignore)  # type: ignore[arg-type]
         assert caught.value.message
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)

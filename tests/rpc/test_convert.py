@@ -1,6 +1,7 @@
 """Values survive the trip through their messages; messages that make no sense become no values."""
 
 import math
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from eapg_split.domain.request import Privacy, Request
 from eapg_split.domain.topology import Node, NodeId, Tier
-from eapg_split.errors import CorruptPayload, EapgError, InvalidRequest
+from eapg_split.errors import CorruptPayload, InvalidRequest
 from eapg_split.rpc import convert, convert_job
 from eapg_split.rpc.v1 import common_pb2, job_pb2, node_pb2
 from eapg_split.runtime.events import (
@@ -90,10 +91,8 @@ def test_any_bytes_are_a_request_or_refused(data: bytes) -> None:
         message = common_pb2.GenerationRequest.FromString(data)
     except Exception:
         return
-    try:
+    with suppress(InvalidRequest):
         convert.request_from_proto(message)
-    except EapgError as error:
-        assert isinstance(error, InvalidRequest)
 
 
 @pytest.mark.parametrize("remaining", [math.nan, math.inf, -1.0])

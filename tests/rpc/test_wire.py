@@ -22,7 +22,9 @@ def test_a_chunk_is_what_protobuf_writes_and_reads(size: int) -> None:
     assert len(packed) <= MAX_MESSAGE_BYTES
 
 
-@pytest.mark.parametrize(("names", "message"), [(RequestField, node_pb2.RunRequest), (ReplyField, node_pb2.RunReply)])
+@pytest.mark.parametrize(
+    ("names", "message"), [(RequestField, node_pb2.RunRequest), (ReplyField, node_pb2.RunReply)]
+)
 def test_field_numbers_are_those_of_the_proto(names: type[RequestField | ReplyField], message: type) -> None:
     declared = {field.name.upper(): field.number for field in message.DESCRIPTOR.fields}  # type: ignore[attr-defined]
     assert {name.name: int(name) for name in names} == declared

@@ -10,7 +10,7 @@ from eapg_split.runtime.loopback import LoopbackPeer
 from eapg_split.runtime.peer import Peer
 from eapg_split.runtime.worker import Worker
 from tests.contracts.check_peer import check_peer
-from tests.nodes import coded, grpc_peer, ignore, order, toy_worker, undivided
+from tests.nodes import coded, grpc_peer, ignore, order, toy_worker, undivided, until
 from tests.toy_engine import open_slow_engine
 
 
@@ -33,12 +33,9 @@ async def test_a_cancelled_segment_leaves_no_session(peer_and_worker: tuple[Peer
     peer, worker = peer_and_worker
     await peer.describe()
     running = asyncio.create_task(peer.run(order(5, 9), coded(undivided(5)), ignore))
-    async with asyncio.timeout(10):
-        while not worker.running_sessions:
-            await asyncio.sleep(0.005)
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-        while worker.running_sessions or worker.thread.busy:
-            await asyncio.sleep(0.005)
+    await until(lambda: worker.running_sessions == 1)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await until(lambda: not worker.running_sessions and not worker.thread.busy)
     assert (await peer.run(order(5, 9, attempt=2), coded(undivided(5)), ignore)).payload.body

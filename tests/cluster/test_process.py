@@ -1,0 +1,217 @@
+"""One daemon as a process: how it starts, what it says, how it ends, and who may talk to it."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc
+import psutil
+import pytest
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+
+from eapg_split.errors import InvalidRequest, NodeUnavailable
+from eapg_split.rpc.job_client import Access, describe
+from eapg_split.rpc.local_topology import local_topology
+from eapg_split.runtime.settings import PeerAddress, TlsFiles
+from tests.nodes import until
+
+pytestmark = pytest.mark.cluster
+
+FAST = "tests.toy_engine:open_engine"
+
+
+@asynccontextmanager
+async def daemon(*flags: str, tier: str = "edge") -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """A daemon and the address that its ready line names."""
+    command = [sys.executable, "-m", f"{tier}_node", "--engine", FAST, *flags]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    assert process.stdout is not None
+    try:
+        line = await asyncio.wait_for(process.stdout.readline(), 20)
+        yield process, json.loads(line)["address"]
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+def refused(*flags: str, tier: str = "edge") -> tuple[int, str]:
+    """Exit code and stderr of a daemon that does not start."""
+    command = [sys.executable, "-m", f"{tier}_node", "--engine", FAST, *flags]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert ended.stdout == ""
+    return ended.returncode, ended.stderr
+
+
+async def test_ready_line_and_file_and_a_quiet_end(tmp_path: Path) -> None:
+    ready = tmp_path / "edge.json"
+    async with daemon("--node", "edge-7", "--ready-file", str(ready)) as (process, address):
+        said = json.loads(ready.read_text())
+        assert said == {"node": "edge-7", "tier": "edge", "address": address, "pid": process.pid}
+        description = await describe(PeerAddress("edge", f"@{ready}"))
+        assert (description.node.id, description.pid) == ("edge-7", process.pid)
+        assert psutil.Process(process.pid).memory_info().rss < 100e6
+        process.send_signal(signal.SIGTERM)
+        out, err = await asyncio.wait_for(process.communicate(), 10)
+        assert (process.returncode, out, err) == (0, b"", b"")
+    with pytest.raises(NodeUnavailable, match="check that it runs"):
+        await describe(PeerAddress("edge", address))
+
+
+@pytest.mark.parametrize("tier", ["device", "edge", "cloud"])
+def test_a_port_in_use_is_said_in_one_sentence(tier: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        code, words = refused("--listen", f"127.0.0.1:{taken.getsockname()[1]}", tier=tier)
+    assert code == InvalidRequest.exit_code
+    assert words.count("\n") == 1
+    assert "in use" in words
+    assert "--listen" in words
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--listen", "0.0.0.0:0"], "--insecure"),
+        (["--listen", "nonsense"], "HOST:PORT"),
+        (["--listen", "127.0.0.1:99999"], "HOST:PORT"),
+        (["--peer", "cloud=10.0.0.9:7001"], "--insecure"),
+        (["--ready-file", "/nonexistent/ready.json"], "--ready-file"),
+        (["--engine", "tests.nothing:here"], "module:callable"),
+        (["--tls-ca", "a", "--tls-cert", "b", "--tls-key", "c"], "cannot be read|Cannot read"),
+    ],
+)
+def test_what_cannot_be_used_is_said_in_one_sentence(flags: list[str], words: str) -> None:
+    code, said = refused(*flags)
+    assert code == InvalidRequest.exit_code
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert any(each in said for each in words.split("|")), said
+
+
+async def test_garbage_does_not_disturb_and_standard_services_answer() -> None:
+    async with daemon(tier="device") as (process, address):
+        host, port = address.split(":")
+        for garbage in (
+            b"\xff" * 10_000,
+            b"GET /etc/passwd HTTP/1.1\r\n\r\n",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00",
+        ):
+            _, writer = await asyncio.open_connection(host, int(port))
+            writer.write(garbage)
+            writer.close()
+        async with grpc.aio.insecure_channel(address) as channel:
+            check = channel.unary_unary(
+                "/grpc.health.v1.Health/Check",
+                health_pb2.HealthCheckRequest.SerializeToString,
+                health_pb2.HealthCheckResponse.FromString,
+            )
+            for service in ("", "eapg_split.rpc.v1.NodeService", "eapg_split.rpc.v1.JobService"):
+                answer = await check(health_pb2.HealthCheckRequest(service=service))
+                assert answer.status == health_pb2.HealthCheckResponse.SERVING
+            reflect = channel.stream_stream(
+                "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+                reflection_pb2.ServerReflectionRequest.SerializeToString,
+                reflection_pb2.ServerReflectionResponse.FromString,
+            )
+            call = reflect(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
+            names = {each.name for each in (await call.read()).list_services_response.service}
+            assert {"eapg_split.rpc.v1.NodeService", "eapg_split.rpc.v1.JobService"} <= names
+        process.terminate()
+        _, err = await asyncio.wait_for(process.communicate(), 10)
+        assert (process.returncode, err) == (0, b"")
+
+
+async def test_daemons_do_not_outlive_who_started_them(tmp_path: Path) -> None:
+    """Even when that process is killed and cannot clean up."""
+    script = textwrap.dedent(f"""
+        import asyncio, sys
+        from eapg_split.rpc.local_topology import local_topology
+        async def main():
+            async with local_topology(engine="{FAST}") as topology:
+                print(*(node.pid for node in topology.nodes.values()), flush=True)
+                await asyncio.sleep(60)
+        asyncio.run(main())
+    """)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    pids = [int(word) for word in (await asyncio.wait_for(process.stdout.readline(), 20)).split()]
+    assert len(pids) == 3
+    process.kill()
+    await process.communicate()
+    await until(lambda: not any(psutil.pid_exists(pid) for pid in pids), within_s=10)
+
+
+async def test_a_local_topology_ends_with_its_block_and_says_why_it_cannot_start() -> None:
+    async with local_topology(engine=FAST) as topology:
+        pids = [node.pid for node in topology.nodes.values()]
+        logs = topology.logs
+        assert all(psutil.pid_exists(pid) for pid in pids)
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+    assert not logs.exists()
+    with pytest.raises(NodeUnavailable, match="module:callable"):
+        async with local_topology(engine="tests.nothing:here"):
+            pass
+
+
+async def test_a_second_signal_does_not_wait() -> None:
+    async with local_topology(engine="tests.toy_engine:open_slow_engine") as topology:
+        edge = topology.nodes["edge"]
+        channel = grpc.aio.insecure_channel(edge.address)
+        watch = channel.unary_stream(
+            "/grpc.health.v1.Health/Watch",
+            health_pb2.HealthCheckRequest.SerializeToString,
+            health_pb2.HealthCheckResponse.FromString,
+        )(health_pb2.HealthCheckRequest())
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+        os.kill(edge.pid, signal.SIGTERM)  # the open stream would be drained for 10 s
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        os.kill(edge.pid, signal.SIGTERM)
+        process = psutil.Process(edge.pid)
+        await until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, within_s=5)
+        await channel.close(None)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a CA, a certificate that it signed, and one of a stranger."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    folder = tmp_path_factory.mktemp("tls")
+    for name in ("ca", "stranger"):
+        _openssl(
+            folder,
+            f"req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={name} -keyout {name}.key -out {name}.pem",
+        )
+    _openssl(folder, "req -newkey rsa:2048 -nodes -subj /CN=node -keyout node.key -out node.csr")
+    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+    _openssl(folder, "x509 -req -in node.csr -CA ca.pem -CAkey ca.key -days 2 -extfile names -out node.pem")
+    return folder
+
+
+def _openssl(folder: Path, arguments: str) -> None:
+    subprocess.run(["openssl", *arguments.split()], cwd=folder, check=True, capture_output=True)
+
+
+async def test_mutual_tls_lets_in_only_who_was_signed(authority: Path) -> None:
+    tls = TlsFiles(authority / "ca.pem", authority / "node.pem", authority / "node.key")
+    flags = ["--tls-ca", str(tls.ca), "--tls-cert", str(tls.cert), "--tls-key", str(tls.key)]
+    async with daemon(*flags) as (_, address):
+        peer = PeerAddress("edge", address)
+        assert (await describe(peer, access=Access(tls))).node.id == "edge"
+        stranger = TlsFiles(tls.ca, authority / "stranger.pem", authority / "stranger.key")
+        for access in (Access(stranger), Access()):
+            with pytest.raises(NodeUnavailable):
+                await describe(peer, access=access)
+        assert (await describe(peer, access=Access(tls))).node.id == "edge"

@@ -1,0 +1,278 @@
+"""Jobs over nodes of this process: the same frames wherever they ran, and whatever was lost on the way."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from eapg_split.codecs.base import Payload
+from eapg_split.domain.request import Privacy, Request
+from eapg_split.domain.topology import Tier
+from eapg_split.eapg.pipeline import EapgPipeline
+from eapg_split.errors import (
+    CorruptPayload,
+    DeadlineExceeded,
+    EapgError,
+    InfeasiblePlan,
+    InvalidRequest,
+    NodeUnavailable,
+    OutputFailure,
+    Unsupported,
+)
+from eapg_split.planner import POLICIES, resolve
+from eapg_split.runtime.cluster import Cluster
+from eapg_split.runtime.coordinator import Coordinator
+from eapg_split.runtime.deadline import Deadline
+from eapg_split.runtime.events import JobDone, JobEvent, Notice, OutputChunk, OutputFile, PlanMade, StepDone
+from eapg_split.runtime.job import Job
+from eapg_split.runtime.loopback import LoopbackPeer
+from eapg_split.runtime.output import open_output
+from eapg_split.runtime.peer import Emit, NodeDescription, Peer, SegmentDone, SegmentOrder
+from eapg_split.runtime.sink import VideoFormat
+from tests.nodes import SMALL, STEPS, toy_worker
+from tests.toy_engine import open_slow_engine
+from tests.toy_networks import ToyNetworks
+
+
+class RawSink:
+    """Writes frames as they are; `full` is how many fit."""
+
+    def __init__(self, folder: Path, full: int | None = None) -> None:
+        self._path = folder / "video.rgb"
+        self._full = full
+        self._frames: list[bytes] = []
+
+    def write(self, frame: NDArray[np.uint8]) -> None:
+        if self._full == len(self._frames):
+            raise OSError(28, "No space left on device")
+        self._frames.append(frame.tobytes())
+
+    def finish(self) -> Sequence[Path]:
+        self._path.write_bytes(b"".join(self._frames))
+        return (self._path,)
+
+    def abort(self) -> None:
+        self._frames.clear()
+
+
+def raw_sink(folder: Path, video: VideoFormat) -> RawSink:
+    if video.suffix != ".rgb":
+        raise InvalidRequest(f"Cannot write {video.suffix}.")
+    return RawSink(folder)
+
+
+class Watched(LoopbackPeer):
+    """Notes what is sent; fails the first `failures` hand-offs with `error`."""
+
+    def __init__(self, tier: Tier, *, failures: int = 0, error: EapgError | None = None) -> None:
+        super().__init__(toy_worker(tier, tier))
+        self.orders: list[SegmentOrder] = []
+        self.payloads: list[Payload] = []
+        self.prepared: list[SegmentOrder] = []
+        self._failures = failures
+        self._error = error or NodeUnavailable(f"Node {tier} is gone.", node_id=tier)
+
+    async def prepare(self, order: SegmentOrder) -> None:
+        self.prepared.append(order)
+        await super().prepare(order)
+
+    async def run(self, order: SegmentOrder, payload: Payload, emit: Emit) -> SegmentDone:
+        self.orders.append(order)
+        self.payloads.append(payload)
+        if len(self.orders) <= self._failures:
+            raise self._error
+        return await super().run(order, payload, emit)
+
+
+class Absent(Watched):
+    async def describe(self) -> NodeDescription:
+        raise NodeUnavailable(f"Node {self.name} cannot be reached.")
+
+
+@dataclass
+class Result:
+    events: list[JobEvent]
+
+    @property
+    def done(self) -> JobDone:
+        last = self.events[-1]
+        assert isinstance(last, JobDone)
+        return last
+
+    @property
+    def notices(self) -> str:
+        return " ".join(event.text for event in self.events if isinstance(event, Notice))
+
+    @property
+    def ran(self) -> list[tuple[str, int, int]]:
+        return [(s.node, s.start_step, s.stop_step) for s in self.done.segments]
+
+
+async def run_job(policy: str, *peers: Peer, codec: str = "lossless", request: Request = SMALL) -> Result:
+    job = Job("j1", request, resolve(policy), codec, ".rgb", previews=False)
+    return await _run(job, *peers)
+
+
+async def _run(job: Job, *peers: Peer, engine: type[EapgPipeline] = EapgPipeline) -> Result:
+    events: list[JobEvent] = []
+
+    async def emit(event: JobEvent) -> None:
+        events.append(event)
+
+    worker = toy_worker("device", Tier.DEVICE, engine=lambda: engine(ToyNetworks(), kind="toy"))
+    async with open_output(raw_sink, job.video) as output:
+        await Coordinator(job, Cluster(worker, peers), output, emit=emit).run()
+    assert worker.running_sessions == 0
+    worker.thread.close()
+    return Result(events)
+
+
+@pytest.fixture(scope="module")
+def sha() -> str:
+    return asyncio.run(run_job("device-only")).done.frames_sha256
+
+
+@pytest.mark.parametrize("privacy", Privacy)
+@pytest.mark.parametrize("policy", sorted(POLICIES))
+async def test_the_same_frames_wherever_they_are_computed(policy: str, privacy: Privacy, sha: str) -> None:
+    edge, cloud = Watched(Tier.EDGE), Watched(Tier.CLOUD)
+    result = await run_job(policy, edge, cloud, request=replace(SMALL, privacy=privacy))
+    done = result.done
+    assert done.frames_sha256 == sha
+    assert [segment.start_step for segment in done.segments] + [STEPS] == [
+        0,
+        *(segment.stop_step for segment in done.segments),
+    ]
+    assert {event.step for event in result.events if isinstance(event, StepDone)} == set(range(STEPS))
+    for peer in (edge, cloud):
+        for order in (*peer.orders, *peer.prepared):
+            assert order.request.prompt_withheld == (order.start_step > 0)
+            assert privacy is Privacy.ANY or order.request.prompt == ""
+    assert all(size > 0 for size in done.peak_rss_bytes.values())
+
+
+async def test_the_record_and_the_file(sha: str) -> None:
+    result = await run_job("pyramid", Watched(Tier.EDGE), Watched(Tier.CLOUD))
+    done = result.done
+    assert result.ran == [("device", 0, 5), ("edge", 5, 7), ("cloud", 7, 9), ("device", 9, 10)]
+    assert [(hop.source, hop.target, hop.step) for hop in done.hops] == [
+        ("device", "edge", 5),
+        ("edge", "device", 7),
+        ("device", "cloud", 7),
+        ("cloud", "device", 9),
+    ]
+    assert all(0 < hop.wire_bytes <= hop.raw_bytes and hop.seconds >= 0 for hop in done.hops)
+    declared = [event for event in result.events if isinstance(event, OutputFile)]
+    data = b"".join(event.data for event in result.events if isinstance(event, OutputChunk))
+    assert [event.size_bytes for event in declared] == [len(data)]
+    assert len(data) == done.frames * SMALL.width * SMALL.height * 3
+    assert (done.width, done.height, done.fps, done.seed) == (
+        SMALL.width,
+        SMALL.height,
+        SMALL.fps,
+        SMALL.seed,
+    )
+
+
+async def test_remote_nodes_load_their_weights_while_the_device_computes() -> None:
+    edge, cloud = Watched(Tier.EDGE), Watched(Tier.CLOUD)
+    await run_job("pyramid", edge, cloud)
+    assert [(order.start_step, order.stop_step) for order in (*edge.prepared, *cloud.prepared)] == [
+        (5, 7),
+        (7, 9),
+    ]
+
+
+async def test_a_lossy_payload_is_forwarded_as_it_came() -> None:
+    edge, cloud = Watched(Tier.EDGE), Watched(Tier.CLOUD)
+    done = (await run_job("pyramid", edge, cloud, codec="int8")).done
+    assert {hop.codec for hop in done.hops} == {"int8"}
+    assert done.hops[1].wire_bytes == done.hops[2].wire_bytes == len(cloud.payloads[0].body)
+
+
+@pytest.mark.parametrize(
+    ("failures", "error", "ran"),
+    [
+        (1, None, [("device", 0, 5), ("edge", 5, 7), ("cloud", 7, 9), ("device", 9, 10)]),
+        (
+            2,
+            CorruptPayload("Altered."),
+            [("device", 0, 5), ("edge", 5, 7), ("cloud", 7, 9), ("device", 9, 10)],
+        ),
+        (9, None, [("device", 0, 5), ("cloud", 5, 9), ("device", 9, 10)]),
+        (9, Unsupported("Never heard of it."), [("device", 0, 5), ("cloud", 5, 9), ("device", 9, 10)]),
+    ],
+)
+async def test_a_lost_hand_off_is_repeated_and_a_lost_node_replaced(
+    failures: int, error: EapgError | None, ran: list[tuple[str, int, int]], sha: str
+) -> None:
+    edge = Watched(Tier.EDGE, failures=failures, error=error)
+    result = await run_job("pyramid", edge, Watched(Tier.CLOUD))
+    assert result.ran == ran
+    assert result.done.frames_sha256 == sha
+    plans = [event.revision for event in result.events if isinstance(event, PlanMade)]
+    assert plans == ([0] if failures < 3 else [0, 1])
+    assert ("Going on without edge" in result.notices) == (failures > 3)
+
+
+async def test_all_remote_nodes_lost(sha: str) -> None:
+    result = await run_job("pyramid", Watched(Tier.EDGE, failures=9), Watched(Tier.CLOUD, failures=9))
+    assert result.ran == [("device", 0, STEPS)]
+    assert result.done.frames_sha256 == sha
+
+
+async def test_nodes_that_cannot_be_reached_are_named(sha: str) -> None:
+    result = await run_job("pyramid", Absent(Tier.EDGE), Watched(Tier.CLOUD))
+    assert "edge" in result.notices
+    assert result.done.frames_sha256 == sha
+    with pytest.raises(InfeasiblePlan, match="Not reached: edge"):
+        await run_job("edge-only", Absent(Tier.EDGE), Watched(Tier.CLOUD))
+
+
+async def test_nodes_with_other_weights_or_a_taken_name_are_refused() -> None:
+    class Stranger(Watched):
+        async def describe(self) -> NodeDescription:
+            return replace(await super().describe(), fingerprint="0" * 64)
+
+    with pytest.raises(Unsupported, match="same version"):
+        await run_job("pyramid", Stranger(Tier.EDGE))
+    with pytest.raises(InvalidRequest, match="Two nodes"):
+        await run_job("pyramid", Watched(Tier.EDGE), Watched(Tier.EDGE))
+    with pytest.raises(InvalidRequest, match="device"):
+        await run_job("pyramid", LoopbackPeer(toy_worker("other", Tier.DEVICE)))
+
+
+async def test_what_cannot_be_written_is_said_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(InvalidRequest, match="Cannot write"):
+        await _run(Job("j1", SMALL, resolve("device-only"), "lossless", ".mp3"))
+    job = Job("j1", SMALL, resolve("device-only"), "lossless", ".rgb")
+
+    async def emit(event: JobEvent) -> None:
+        del event
+
+    worker = toy_worker("device", Tier.DEVICE)
+    with pytest.raises(OutputFailure, match="No space left"):
+        async with open_output(lambda folder, video: RawSink(folder, full=2), job.video) as output:
+            await Coordinator(job, Cluster(worker, ()), output, emit=emit).run()
+    assert os.listdir(tmp_path) == []
+
+
+async def test_a_deadline_ends_a_job() -> None:
+    worker = toy_worker("device", Tier.DEVICE, engine=lambda: open_slow_engine("toy"))
+    job = Job("j1", SMALL, resolve("device-only"), "lossless", ".rgb", deadline=Deadline.after(0.3))
+
+    async def emit(event: JobEvent) -> None:
+        del event
+
+    with pytest.raises(DeadlineExceeded):
+        async with open_output(raw_sink, job.video) as output:
+            await Coordinator(job, Cluster(worker, ()), output, emit=emit).run()
+    assert worker.running_sessions == 0
