@@ -113,3 +113,9 @@ def test_python_in_the_readme_is_well_typed(tmp_path: Path) -> None:
     wrong = [line for line in result.stdout.splitlines() if "snippet_" in line and "error" in line]
     assert "Success" in result.stdout or "Found" in result.stdout, result.stdout + result.stderr
     assert wrong == []
+
+
+def test_every_decision_is_listed() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = (folder / "README.md").read_text(encoding="utf-8")
+    assert all(f"({path.name})" in listed for path in folder.glob("0*.md"))
