@@ -41,13 +41,11 @@ def _choose(view: PlanView, stage: Stage, tiers: tuple[Tier, ...]) -> tuple[Node
         return device, ""
     for tier in tiers:
         for node in view.topology.of_tier(tier):
-            if not _obstacle(view, stage, node):
-                note = (
-                    ""
-                    if tier is tiers[0]
-                    else f"{stage.name} runs on {node.id}: {_reason(view, stage, tiers[0])}."
-                )
-                return node, note
+            if _obstacle(view, stage, node):
+                continue
+            if tier is tiers[0]:
+                return node, ""
+            return node, f"{stage.name} runs on {node.id}: {_reason(view, stage, tiers[0])}."
     return device, f"{stage.name} runs on the device: {_reason(view, stage, tiers[0])}."
 
 
