@@ -56,19 +56,25 @@ async def local_topology(
         options = ["--engine", engine, "--threads", str(threads), "--with-parent", str(os.getpid())]
         if weights is not None:
             options += ["--weights", str(weights)]
-        async with contextlib.AsyncExitStack() as stack:
-            processes = {}
+        processes: dict[Tier, asyncio.subprocess.Process] = {}
+        try:
             for tier in _TIERS:
                 processes[tier] = await _spawn(tier, folder, options)
-                stack.push_async_callback(_stop, processes[tier])
-            ready = asyncio.gather(*(_ready(tier, processes[tier], folder) for tier in _TIERS))
-            try:
-                nodes = await asyncio.wait_for(ready, ready_s)
-            except TimeoutError as error:
-                raise NodeUnavailable(
-                    f"The local daemons were not ready within {ready_s:g} s: try again when the machine has less to do."
-                ) from error
-            yield LocalTopology({node.tier: node for node in nodes}, folder)
+            yield LocalTopology(await _all_ready(processes, folder, ready_s), folder)
+        finally:
+            await asyncio.gather(*(_stop(process) for process in processes.values()))
+
+
+async def _all_ready(
+    processes: Mapping[Tier, asyncio.subprocess.Process], folder: Path, ready_s: float
+) -> dict[str, RunningNode]:
+    waiting = asyncio.gather(*(_ready(tier, process, folder) for tier, process in processes.items()))
+    try:
+        return {node.tier: node for node in await asyncio.wait_for(waiting, ready_s)}
+    except TimeoutError as error:
+        raise NodeUnavailable(
+            f"The local daemons were not ready within {ready_s:g} s: try again when the machine has less to do."
+        ) from error
 
 
 async def _spawn(tier: Tier, folder: Path, options: Sequence[str]) -> asyncio.subprocess.Process:

@@ -126,7 +126,9 @@ async def test_garbage_does_not_disturb_and_standard_services_answer() -> None:
                 reflection_pb2.ServerReflectionResponse.FromString,
             )
             call = reflect(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
-            names = {each.name for each in (await call.read()).list_services_response.service}
+            listed = await call.read()
+            assert isinstance(listed, reflection_pb2.ServerReflectionResponse)
+            names = {each.name for each in listed.list_services_response.service}
             assert {"eapg_split.rpc.v1.NodeService", "eapg_split.rpc.v1.JobService"} <= names
         process.terminate()
         _, err = await asyncio.wait_for(process.communicate(), 10)
@@ -165,6 +167,12 @@ async def test_a_local_topology_ends_with_its_block_and_says_why_it_cannot_start
             pass
 
 
+async def _status(watch: "grpc.aio.UnaryStreamCall[object, object]") -> int:
+    answer = await watch.read()
+    assert isinstance(answer, health_pb2.HealthCheckResponse)
+    return int(answer.status)
+
+
 async def test_a_second_signal_does_not_wait() -> None:
     async with local_topology(engine="tests.toy_engine:open_slow_engine") as topology:
         edge = topology.nodes["edge"]
@@ -174,9 +182,9 @@ async def test_a_second_signal_does_not_wait() -> None:
             health_pb2.HealthCheckRequest.SerializeToString,
             health_pb2.HealthCheckResponse.FromString,
         )(health_pb2.HealthCheckRequest())
-        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+        assert await _status(watch) == health_pb2.HealthCheckResponse.SERVING
         os.kill(edge.pid, signal.SIGTERM)  # the open stream would be drained for 10 s
-        assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        assert await _status(watch) == health_pb2.HealthCheckResponse.NOT_SERVING
         os.kill(edge.pid, signal.SIGTERM)
         process = psutil.Process(edge.pid)
         await until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, within_s=5)
