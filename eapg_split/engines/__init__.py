@@ -26,10 +26,10 @@ class EngineReport:
 def _networks(kind: str, manifest: Manifest, threads: int) -> Networks:
     """Imports an engine kind only when it is asked for: a daemon that waits holds neither."""
     if kind == "onnx":
-        from eapg_split.engines.onnx import OnnxNetworks
+        from eapg_split.engines.onnx_engine import OnnxNetworks
 
         return OnnxNetworks(manifest, threads=threads)
-    from eapg_split.engines.torch import TorchNetworks
+    from eapg_split.engines.torch_engine import TorchNetworks
 
     return TorchNetworks(manifest, threads=threads)
 
@@ -76,7 +76,9 @@ def _report(kind: str) -> EngineReport:
     if kind == "onnx":
         import onnxruntime
 
-        return EngineReport(kind, True, f"{onnxruntime.__version__}, {', '.join(onnxruntime.get_available_providers())}")
+        return EngineReport(
+            kind, True, f"{onnxruntime.__version__}, {', '.join(onnxruntime.get_available_providers())}"
+        )
     import torch
 
     where = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU only"

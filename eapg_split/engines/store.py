@@ -49,9 +49,15 @@ class Manifest:
             size = path.stat().st_size
             digest = _digest(path) if size == entry.size_bytes else ""
         except OSError as error:
-            raise CorruptWeights(f"The weights file {path} cannot be read ({error.strerror}): {_MEND}.") from error
+            raise CorruptWeights(
+                f"The weights file {path} cannot be read ({error.strerror}): {_MEND}."
+            ) from error
         if digest != entry.sha256:
-            found = f"has {size} bytes instead of {entry.size_bytes}" if size != entry.size_bytes else "was altered"
+            found = (
+                f"has {size} bytes instead of {entry.size_bytes}"
+                if size != entry.size_bytes
+                else "was altered"
+            )
             raise CorruptWeights(f"The weights file {path} {found}: {_MEND}.")
         return path
 

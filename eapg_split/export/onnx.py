@@ -51,7 +51,7 @@ def _offsets(path: Path) -> dict[str, tuple[int, int]]:
 
 def _trace(spec: PartSpec) -> onnx.ModelProto:
     dynamic = {
-        name: None if value is None else {axis: torch.export.Dim.DYNAMIC for axis in spec.axes.get(name, ())}
+        name: None if value is None else dict.fromkeys(spec.axes.get(name, ()), torch.export.Dim.DYNAMIC)
         for name, value in spec.inputs.items()
     }
     program = torch.onnx.export(
@@ -64,6 +64,8 @@ def _trace(spec: PartSpec) -> onnx.ModelProto:
         opset_version=_OPSET,
         optimize=False,
     )
+    if program is None:
+        raise RuntimeError("the exporter gave no program")
     return program.model_proto
 
 
@@ -101,11 +103,16 @@ def _detach_weights(graph: onnx.GraphProto, location: str, places: Mapping[str, 
     graph.node.extend(casts + nodes)
 
 
-def export_part(name: str, spec: PartSpec, folder: Path) -> None:
-    """Writes NAME.safetensors and NAME.onnx into the folder."""
+def export_part(name: str, spec: PartSpec, folder: Path, *, retrace: bool = True) -> None:
+    """Writes NAME.safetensors and NAME.onnx into the folder.
+
+    Without `retrace` the graph stays as it is: enough, and much faster, when only the weights are new.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / f"{name}.safetensors"
     save_file(_half(spec.module.state_dict()), weights)
+    if not retrace and (folder / f"{name}.onnx").exists():
+        return
     model = _trace(spec)
     _detach_weights(model.graph, weights.name, _offsets(weights))
     del model.graph.value_info[:]
@@ -119,7 +126,10 @@ def export_part(name: str, spec: PartSpec, folder: Path) -> None:
 def write_manifest(folder: Path, time_shift: tuple[float, float, float, float]) -> None:
     """Vouches for every graph and weights file in the folder."""
     files = {
-        path.name: {"size_bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        path.name: {
+            "size_bytes": path.stat().st_size,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
         for path in sorted(folder.iterdir())
         if path.suffix in (".onnx", ".safetensors")
     }
@@ -153,7 +163,9 @@ def part_specs(modules: Mapping[str, nn.Module]) -> dict[str, PartSpec]:
         "low": denoiser("low", third, {"clean_up": third.clone(), "text": None}),
         "encoder": PartSpec(modules["encoder"], {"frames": video}, {"frames": (2, 3)}),
         "decoder": PartSpec(
-            modules["decoder"], {"latent": flat, "previous": flat.clone()}, {"latent": (2, 3), "previous": (2, 3)}
+            modules["decoder"],
+            {"latent": flat, "previous": flat.clone()},
+            {"latent": (2, 3), "previous": (2, 3)},
         ),
     }
 

@@ -3,7 +3,7 @@
 From scratch such a net reached 15 dB in the time in which the components alone give 27 dB, hence the start.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from eapg_split.training import data
 from eapg_split.training.loop import Budget, Progress, Trainer
-from eapg_split.training.networks import VideoDecoder, VideoEncoder
+from eapg_split.engines.torch_networks.video_networks import VideoDecoder, VideoEncoder, patches
 
 _NOISE = 0.04  # of a unit-variance latent: stands in for quantisation and for prediction errors
 
@@ -37,14 +37,13 @@ class Autoencoder(nn.Module):
         self.decoder.linear.bias.copy_(mean)
 
 
-def _crops(batch: list[dict[str, object]]) -> Tensor:
-    return data.to_signed(torch.cat([torch.from_numpy(b["frames"]) for b in batch]))  # type: ignore[arg-type]
+def _crops(batch: Sequence[data.Example]) -> Tensor:
+    return data.to_signed(torch.cat([torch.from_numpy(example["frames"]) for example in batch]))
 
 
 def blocks_of(frames: Tensor) -> Tensor:
     """(N, 4, H, W, 3) to its 4x8x8 blocks (N*H*W/64, 768) in the encoder's order."""
-    n, t, h, w, c = frames.shape
-    return frames.reshape(n, t, h // 8, 8, w // 8, 8, c).permute(0, 2, 4, 1, 3, 5, 6).reshape(-1, t * 64 * c)
+    return patches(frames, 8).flatten(0, 2)
 
 
 def reconstruction_loss(net: Autoencoder, frames: Tensor) -> Tensor:

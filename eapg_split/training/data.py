@@ -5,8 +5,9 @@ a few times, always adding new ones.
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from eapg_split.training.captions import mention
 from eapg_split.training.world import Scene, render, sample_scene
 
 Frames = NDArray[np.uint8]
+Example = Mapping[str, NDArray[Any]]  # one rendered example: arrays of several types, by name
 
 
 def codes_of(attributes: Attributes) -> list[int]:
@@ -31,14 +33,14 @@ def codes_of(attributes: Attributes) -> list[int]:
 class Pool:
     """Keeps up to `capacity` examples; every draw first renders `fresh` new ones."""
 
-    make: Callable[[int], dict[str, NDArray[np.generic]]]
+    make: Callable[[int], Example]
     capacity: int
     fresh: int
     seed: int
     made: int = 0
 
-    def batches(self, size: int) -> Iterator[list[dict[str, NDArray[np.generic]]]]:
-        kept: list[dict[str, NDArray[np.generic]]] = []
+    def batches(self, size: int) -> Iterator[list[Example]]:
+        kept: list[Example] = []
         rng = random.Random(self.seed)
         while True:
             for _ in range(max(self.fresh, size - len(kept))):
@@ -56,7 +58,7 @@ def to_signed(frames: Tensor) -> Tensor:
     return frames.float() / 127.5 - 1
 
 
-def stack(batch: list[dict[str, NDArray[np.generic]]], key: str) -> Tensor:
+def stack(batch: list[Example], key: str) -> Tensor:
     return torch.from_numpy(np.stack([example[key] for example in batch]))
 
 
@@ -99,13 +101,13 @@ def _scene(seed: int, duration_s: float = 5.0) -> tuple[Scene, list[int]]:
     return scene, codes_of(mention(scene.attributes, random.Random(f"mention-{seed}")))
 
 
-def key_frames(seed: int) -> dict[str, NDArray[np.generic]]:
+def key_frames(seed: int) -> Example:
     """Stage 1: six frames at 1 FPS, 64x36."""
     scene, codes = _scene(seed)
     return {"frames": render(scene, list(range(6)), 64, 36), "codes": np.array(codes)}
 
 
-def early_window(seed: int) -> dict[str, NDArray[np.generic]]:
+def early_window(seed: int) -> Example:
     """Stage 2: sixteen frames at 6 FPS, 128x72, and the key frames around them."""
     scene, codes = _scene(seed)
     start = random.Random(f"window-{seed}").randrange(5) * 4
@@ -125,7 +127,7 @@ def upsampled_keys(keys: Frames, times: NDArray[np.float64], wanted: NDArray[np.
     return np.asarray(up[0].round().clamp(0, 255).numpy().astype(np.uint8))
 
 
-def block_pairs(seed: int) -> dict[str, NDArray[np.generic]]:
+def block_pairs(seed: int) -> Example:
     """Autoencoder: crops (6, 8, 64, 64, 3) of eight frames at 12 or 24 FPS from 256 to 768 px wide renders."""
     scene, _ = _scene(seed)
     rng = random.Random(f"crops-{seed}")

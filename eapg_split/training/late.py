@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from eapg_split.eapg.attributes import Attributes
 from eapg_split.training import data
 from eapg_split.training.autoencoder import Autoencoder
+from eapg_split.engines.torch_networks.denoiser import LOW, Denoiser
 from eapg_split.training.loop import Budget, Progress, Trainer
-from eapg_split.training.networks import LOW, Denoiser
 from eapg_split.training.phases import SIGMA, flow_loss
 from eapg_split.training.world import render, sample_scene
 
@@ -48,14 +49,16 @@ def _resampled(frames: Tensor, before_fps: float, after_fps: float, size: tuple[
 
 
 @torch.no_grad()
-def late_window(net: Autoencoder, seed: int) -> dict[str, NDArray[np.generic]]:
+def late_window(net: Autoencoder, seed: int) -> data.Example:
     """Random crops (n, 12, 5, 16, 16) of the clean latent and of its source, for stage 3 or 4."""
     rng = random.Random(f"late-{seed}")
     scene = sample_scene(Attributes(), seed)
     stage = rng.choice((3, 4))
     fps, width, height = (12, 256, 144) if stage == 3 else (24, 512, 288)
     begun = rng.uniform(0, 5 - 4 * _LATENTS / fps)
-    clean = data.to_signed(torch.from_numpy(render(scene, list(begun + np.arange(4 * _LATENTS) / fps), width, height)))
+    clean = data.to_signed(
+        torch.from_numpy(render(scene, list(begun + np.arange(4 * _LATENTS) / fps), width, height))
+    )
     coarse_times = list(begun + np.arange(2 * _LATENTS + 1) / (fps / 2))
     coarse = data.to_signed(torch.from_numpy(render(scene, coarse_times, width // 2, height // 2)))
     if stage == 4:
@@ -66,11 +69,11 @@ def late_window(net: Autoencoder, seed: int) -> dict[str, NDArray[np.generic]]:
     if rng.random() < 0.15:
         # larger outputs start from a relatively smaller stage 2: rehearse a blurrier source
         small = coarse.permute(0, 3, 1, 2)
-        small = torch.nn.functional.interpolate(small, scale_factor=0.5, mode="bilinear", align_corners=False, antialias=True)
+        small = F.interpolate(small, scale_factor=0.5, mode="bilinear", align_corners=False, antialias=True)
         coarse = small.permute(0, 2, 3, 1)
     up = _encode(net, _resampled(coarse, fps / 2, fps, (height, width)))
     target = _encode(net, clean)
-    rows = {"clean": [], "up": []}
+    rows: dict[str, list[NDArray[np.float16]]] = {"clean": [], "up": []}
     for _ in range(_CROPS):
         y, x = rng.randrange(height // 8 - _CROP + 1), rng.randrange(width // 8 - _CROP + 1)
         for name, latent in (("clean", target), ("up", up)):

@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-Loss = Callable[[object], Tensor]
+Batch = TypeVar("Batch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Trainer:
         self.name, self.module = name, module
         self.path = folder / f"{name}.safetensors"
         self.parameters = {k: p for k, p in module.named_parameters() if p.requires_grad}
-        self.mean = {k: p.detach().clone() for k, p in self.parameters.items()}
+        self.mean: dict[str, Tensor] = {k: p.detach().clone() for k, p in self.parameters.items()}
         self.examples, self.minutes, self.steps = 0, 0.0, 0
         if self.path.exists():
             self._resume()
@@ -71,7 +72,7 @@ class Trainer:
         self.examples, self.minutes, self.steps = meta["examples"], meta["minutes"], meta["steps"]
 
     def save(self, *, finished: bool) -> None:
-        tensors = {f"live/{k}": p for k, p in self.parameters.items()}
+        tensors: dict[str, Tensor] = {f"live/{k}": p for k, p in self.parameters.items()}
         tensors |= {f"mean/{k}": p for k, p in self.mean.items()}
         meta = {
             "examples": self.examples, "minutes": self.minutes, "steps": self.steps, "finished": finished
@@ -84,7 +85,7 @@ class Trainer:
         return peak * warm * min(1.0, max(0.0, (1 - share) / 0.35))
 
     def run(
-        self, batches: Iterator[object], loss_of: Loss, batch_size: int, budget: Budget
+        self, batches: Iterator[Batch], loss_of: Callable[[Batch], Tensor], batch_size: int, budget: Budget
     ) -> Iterator[Progress]:
         """Trains until the budget is spent, saving every minute; yields progress every few seconds."""
         optimiser = torch.optim.AdamW(

@@ -19,12 +19,13 @@ _PYRAMID: Final = 4
 _PATCH: Final = 5  # half of the 11 x 11 patch
 _REACH: Final = 0.015  # of the diagonal: forward-backward error, and the length of a jump
 _ALIKE: Final = 0.5  # correlation of the patch with the one a frame before
-# This share of broken tracks breaks the window. Legs, wings and wheels cost true renders up to half of their
-# tracks a second; frames in random order lose 80 % and more.
+# These shares of broken tracks, in all or at one and the same step, break a window. Legs, wings and wheels cost
+# true renders up to half of their tracks a second, but not at once; frames in random order lose nearly all.
 _BROKEN_TRACKS: Final = 0.6
+_BROKEN_AT_ONCE: Final = 0.4
 _SSIM_DROP: Final = 0.3
 _MOVES: Final = 0.0025  # of the diagonal, within the first steps of a window
-_FEW: Final = 5  # fewer tracks than this say nothing
+_FEW: Final = 3  # fewer tracks than this say nothing
 _PROBE_STEPS: Final = 3  # a point that moves, or is lost, within these first steps belongs to what moves
 
 
@@ -84,7 +85,8 @@ def count_breaks(frames: Sequence[NDArray[np.uint8]], fps: int) -> BreakCount:
     jumps: one step is longer than all steps near it by more than 1.5 % of the diagonal and than six median
     deviations of the clip's accelerations (a plain acceleration limit would take the bounce of a ball for a jump),
     or (c) its 11 x 11 patch correlates less than 0.5 with the frame before. A window is broken when 60 % of an
-    object's tracks are. Without tracks, a fall of the structural similarity by 0.3 counts as a break.
+    object's tracks are, or 40 % break at the same step. Without tracks, a fall of the structural similarity by
+    0.3 counts as a break.
     """
     grey = [np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), dtype=np.uint8) for frame in frames]
     windows = [grey[start : start + fps + 1] for start in range(0, len(grey) - 1, fps)]
@@ -99,26 +101,40 @@ def count_breaks(frames: Sequence[NDArray[np.uint8]], fps: int) -> BreakCount:
 
 
 def _count_window(window: list[Grey], tracks: _Tracks, limit: float) -> BreakCount:
-    broken = (tracks.lost < len(window)) | _jumped(tracks.paths, limit)
+    breaks = _breaks(tracks, limit)
     probe = tracks.paths[: _PROBE_STEPS + 1]
     travelled = np.linalg.norm(probe - probe[:1], axis=2).max(axis=0, initial=0)
     moves = (travelled > _MOVES * np.hypot(*window[0].shape)) | (tracks.lost < _PROBE_STEPS)
-    moving, resting = broken[moves & ~tracks.gone], broken[~moves & ~tracks.gone]
-    if len(moving) >= _FEW:
-        breaks = float(moving.mean()) >= _BROKEN_TRACKS
-    else:
-        breaks = _appearance_breaks(window)
-    if len(resting) < _FEW:
-        return BreakCount(moving_broken=int(breaks), moving=1)
-    rests = float(resting.mean()) >= _BROKEN_TRACKS
-    return BreakCount(moving_broken=int(breaks), moving=1, resting_broken=int(rests), resting=1)
+    moving, resting = breaks[:, moves & ~tracks.gone], breaks[:, ~moves & ~tracks.gone]
+    count = BreakCount(moving=1, moving_broken=int(_torn(moving, window)))
+    if resting.shape[1] >= _FEW:
+        count += BreakCount(resting=1, resting_broken=int(_torn(resting, window)))
+    return count
+
+
+def _breaks(tracks: _Tracks, limit: float) -> NDArray[np.bool_]:
+    """Which point (P) breaks at which step (T - 1), as (T - 1, P)."""
+    steps = _steps(tracks.paths)
+    count = len(steps)
+    padded = np.pad(steps, ((3, 3), (0, 0)))
+    near = np.max([padded[3 + shift : 3 + shift + count] for shift in (-3, -2, -1, 1, 2, 3)], axis=0)
+    return np.asarray((steps - near > limit) | (np.arange(count)[:, None] == tracks.lost), dtype=np.bool_)
+
+
+def _torn(breaks: NDArray[np.bool_], window: list[Grey]) -> bool:
+    if breaks.shape[1] < _FEW:
+        return _appearance_breaks(window)
+    in_all, at_once = breaks.any(axis=0).mean(), breaks.mean(axis=1).max()
+    return bool(in_all >= _BROKEN_TRACKS or at_once >= _BROKEN_AT_ONCE)
 
 
 def _follow(window: list[Grey]) -> _Tracks:
     height, width = window[0].shape
     diagonal = float(np.hypot(height, width))
-    seeds = cv2.goodFeaturesToTrack(window[0], _POINTS, 0.01, max(3, height / 60), blockSize=5)
-    points = np.zeros((0, 2), np.float32) if seeds is None else seeds.reshape(-1, 2).astype(np.float32)
+    # nothing comes back for a flat picture
+    seeds: object = cv2.goodFeaturesToTrack(window[0], _POINTS, 0.01, max(3, height / 60), blockSize=5)
+    found = np.asarray(seeds, np.float32) if isinstance(seeds, np.ndarray) else np.zeros((0, 2), np.float32)
+    points = found.reshape(-1, 2)
     points = points[_inside(points, width, height)]
     lost, gone = np.full(len(points), len(window)), np.zeros(len(points), np.bool_)
     paths = [points]
@@ -140,11 +156,19 @@ def _step(
     before: Grey, after: Grey, points: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Where the points go, and by how much following them back misses (infinite where they were lost)."""
-    there, found, _ = cv2.calcOpticalFlowPyrLK(before, after, points[:, None], None, maxLevel=_PYRAMID)
-    back, found_back, _ = cv2.calcOpticalFlowPyrLK(after, before, there, None, maxLevel=_PYRAMID)
-    missed = np.linalg.norm(back[:, 0] - points, axis=1).astype(np.float64)
-    missed[(found[:, 0] == 0) | (found_back[:, 0] == 0)] = np.inf
-    return there[:, 0], missed
+    there, found = _track(before, after, points)
+    back, found_back = _track(after, before, there)
+    missed = np.linalg.norm(back - points, axis=1).astype(np.float64)
+    missed[~(found & found_back)] = np.inf
+    return there, missed
+
+
+def _track(
+    before: Grey, after: Grey, points: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    start = np.ascontiguousarray(points[:, None])
+    there, found, _ = cv2.calcOpticalFlowPyrLK(before, after, start, start.copy(), maxLevel=_PYRAMID)
+    return np.asarray(there, np.float32).reshape(-1, 2), np.asarray(found).ravel() == 1
 
 
 def _inside(points: NDArray[np.float32], width: int, height: int) -> NDArray[np.bool_]:
@@ -175,15 +199,6 @@ def _correlation(
 
 def _steps(paths: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(np.linalg.norm(np.diff(paths, axis=0), axis=2), dtype=np.float64)
-
-
-def _jumped(paths: NDArray[np.float32], limit: float) -> NDArray[np.bool_]:
-    """Which points (P,) make one step that is longer by `limit` than the three on either side."""
-    steps = _steps(paths)
-    padded = np.pad(steps, ((3, 3), (0, 0)))
-    count = len(steps)
-    near = np.max([padded[3 + shift : 3 + shift + count] for shift in (-3, -2, -1, 1, 2, 3)], axis=0)
-    return np.asarray((steps - near > limit).any(axis=0), dtype=np.bool_)
 
 
 def _deviation(windows: Sequence[NDArray[np.float32]]) -> float:

@@ -17,7 +17,8 @@ from eapg_split.eapg.attributes import Attributes
 from eapg_split.eapg.prompt import tokens_of
 from eapg_split.training import data
 from eapg_split.training.captions import caption, mention
-from eapg_split.training.networks import Denoiser, TextEncoder
+from eapg_split.engines.torch_networks.denoiser import Denoiser
+from eapg_split.engines.torch_networks.text_encoder import TextEncoder
 from eapg_split.training.world import complete
 
 SIGMA: Final = {1: 1.0, 2: 0.5, 3: 0.5, 4: 0.4}

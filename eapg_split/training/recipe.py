@@ -1,62 +1,106 @@
 """The recipe that trains everything that ships, phase by phase, resumable, on a CPU or one GPU."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from eapg_split.errors import InvalidRequest
+from eapg_split.export.onnx import check, export_part, part_specs, write_manifest
 from eapg_split.training import phases
+from eapg_split.training.autoencoder import Autoencoder, train_autoencoder
+from eapg_split.engines.torch_networks.denoiser import LOW, STAGE1, STAGE2, Denoiser
+from eapg_split.training.late import train_low
 from eapg_split.training.loop import Budget, Progress, Trainer
-from eapg_split.training.networks import LOW, STAGE1, STAGE2, Denoiser, TextEncoder, VideoDecoder, VideoEncoder
+from eapg_split.engines.torch_networks.text_encoder import TextEncoder
+
+TIME_SHIFT: Final = (1.0, 1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A named part of the recipe: what it trains, in batches of what size, and for which share of the time."""
+    """A named part of the recipe: its batch size, and its share of the time."""
 
     name: str
-    state: str  # phases with the same state train the same module one after the other
     batch: int
     share: float
     rate: float = 1e-3
 
 
-PHASES = (
-    Phase("text", "text", 48, 0.03),
-    Phase("autoencoder", "autoencoder", 16, 0.12),
-    Phase("stage1-images", "stage1", 48, 0.2),
-    Phase("stage1-clips", "stage1", 12, 0.35),
-    Phase("stage2", "stage2", 6, 0.18),
-    Phase("low", "low", 16, 0.12),
+PHASES: Final = (
+    Phase("text", 48, 0.04),
+    Phase("autoencoder", 12, 0.12),
+    Phase("stage1-images", 32, 0.2, rate=1.5e-3),
+    Phase("stage1-clips", 8, 0.34),
+    Phase("stage2", 6, 0.18),
+    Phase("low", 16, 0.12),
 )
 
 
-def train_phase(phase: Phase, folder: Path, minutes: float, seed: int) -> Iterator[Progress]:
-    """Runs one phase for so many minutes, going on from the state in `folder` if there is one."""
-    torch.manual_seed(seed)
-    encoder = TextEncoder()
-    budget = Budget(minutes=minutes, rate=phase.rate)
-    if phase.name == "text":
-        trainer = Trainer("text", encoder, folder)
-        batches = phases.caption_batches(seed, phase.batch)
-        return trainer.run(batches, lambda b: phases.text_loss(encoder, b), phase.batch, budget)
-    if phase.name == "autoencoder":
-        from eapg_split.training.autoencoder import train_autoencoder
+def phases_named(names: str) -> tuple[Phase, ...]:
+    """The phases in a comma-separated list, in the recipe's order; all of them for "all".
 
+    Raises InvalidRequest for a name that is not one.
+    """
+    known = {phase.name: phase for phase in PHASES}
+    wanted = list(known) if names == "all" else [name.strip() for name in names.split(",")]
+    for name in wanted:
+        if name not in known:
+            raise InvalidRequest(f"There is no phase {name!r}: use all, or some of {', '.join(known)}.")
+    return tuple(phase for phase in PHASES if phase.name in wanted)
+
+
+def train_phase(phase: Phase, folder: Path, budget: Budget, seed: int) -> Iterator[Progress]:
+    """Runs one phase within its budget, going on from the state in `folder` if there is one."""
+    torch.manual_seed(seed)
+    if phase.name == "autoencoder":
         return train_autoencoder(folder, budget, phase.batch, seed)
     if phase.name == "low":
-        from eapg_split.training.late import train_low
-
         return train_low(folder, budget, phase.batch, seed)
-    net = Denoiser(STAGE2 if phase.name == "stage2" else STAGE1)
-    trainer = Trainer(phase.state, net, folder)
-    make = {
-        "stage1-images": phases.image_batches,
-        "stage1-clips": phases.key_frame_batches,
-        "stage2": phases.early_batches,
-    }[phase.name]
-    loss = phases.stage2_loss if phase.name == "stage2" else phases.stage1_loss
-    first = seed + 1_000_000 * (1 + trainer.steps)
-    return trainer.run(make(first, phase.batch), lambda b: loss(net, encoder, b), phase.batch, budget)
+    encoder = TextEncoder()
+    if phase.name == "text":
+        trainer = Trainer("text", encoder, folder)
+        captions = phases.caption_batches(seed + 1_000_000 * trainer.steps, phase.batch)
+        return trainer.run(captions, lambda b: phases.text_loss(encoder, b), phase.batch, budget)
+    if phase.name == "stage2":
+        net = Denoiser(STAGE2)
+        trainer = Trainer("stage2", net, folder)
+        windows = phases.early_batches(seed + 1_000_000 * (1 + trainer.steps), phase.batch)
+        return trainer.run(windows, lambda b: phases.stage2_loss(net, encoder, b), phase.batch, budget)
+    net = Denoiser(STAGE1)
+    trainer = Trainer("stage1", net, folder)
+    make = phases.image_batches if phase.name == "stage1-images" else phases.key_frame_batches
+    frames = make(seed + 1_000_000 * (1 + trainer.steps), phase.batch)
+    return trainer.run(frames, lambda b: phases.stage1_loss(net, encoder, b), phase.batch, budget)
+
+
+def trained_modules(folder: Path) -> dict[str, nn.Module]:
+    """The averaged networks that `folder` holds. Raises InvalidRequest when a phase has not run yet."""
+    missing = [
+        name for name in ("text", "autoencoder", "stage1", "stage2", "low")
+        if not (folder / f"{name}.safetensors").exists()
+    ]  # fmt: skip
+    if missing:
+        raise InvalidRequest(f"{folder} has no {', '.join(missing)}: run those phases before the export.")
+    codec = Autoencoder()
+    Trainer("autoencoder", codec, folder).use_mean()
+    plain: dict[str, nn.Module] = {
+        "text": TextEncoder(), "stage1": Denoiser(STAGE1), "stage2": Denoiser(STAGE2), "low": Denoiser(LOW)
+    }  # fmt: skip
+    for name, module in plain.items():
+        Trainer(name, module, folder).use_mean()
+    return plain | {"encoder": codec.encoder.eval(), "decoder": codec.decoder.eval()}
+
+
+def export_all(folder: Path, weights: Path, *, retrace: bool = True) -> Iterator[tuple[str, float]]:
+    """Writes the shipped weights, part by part; yields each part and its largest graph-to-module difference.
+
+    Without `retrace`, graphs that are there already are kept.
+    """
+    for name, spec in part_specs(trained_modules(folder)).items():
+        export_part(name, spec, weights, retrace=retrace)
+        yield name, check(name, spec, weights)
+    write_manifest(weights, TIME_SHIFT)

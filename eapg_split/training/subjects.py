@@ -119,6 +119,7 @@ def ball(actor: Actor) -> list[Part]:
 
 def bird(actor: Actor) -> list[Part]:
     dark = _shade(actor.colour, 0.75)
+    eye = _WHITE if max(actor.colour) < 60 else _INK
     wing = polygon((-0.07, 0.0), (-0.13, -0.2), (-0.05, -0.21), (0.07, 0.0))
 
     def beating(lag: float) -> Motion:
@@ -133,7 +134,7 @@ def bird(actor: Actor) -> list[Part]:
         Part((polygon((-0.14, 0.0), (-0.27, -0.055), (-0.25, 0.05)),), dark, actor.body),
         Part((ellipse(0, 0, 0.165, 0.07), ellipse(0.16, -0.05, 0.066, 0.06)), actor.colour, actor.body),
         Part((polygon((0.215, -0.07), (0.29, -0.035), (0.215, -0.02)),), (250, 170, 40), actor.body),
-        Part((ellipse(0.18, -0.065, 0.014, 0.016, corners=10),), _WHITE if max(actor.colour) < 60 else _INK, actor.body),
+        Part((ellipse(0.18, -0.065, 0.014, 0.016, corners=10),), eye, actor.body),
         Part((wing,), actor.colour, beating(0.0)),
     ]  # fmt: skip
 
@@ -203,8 +204,8 @@ def fish(actor: Actor) -> list[Part]:
 
     return [
         Part((polygon((0.03, 0.0), (-0.15, -0.12), (-0.11, 0.0), (-0.15, 0.12)),), dark, wagging),
-        Part((polygon((-0.08, -0.08), (-0.02, -0.19), (0.09, -0.08)), polygon((-0.05, 0.08), (0.0, 0.16), (0.06, 0.08))),
-             dark, actor.body),
+        Part((polygon((-0.08, -0.08), (-0.02, -0.19), (0.09, -0.08)),
+              polygon((-0.05, 0.08), (0.0, 0.16), (0.06, 0.08))), dark, actor.body),
         Part((ellipse(0, 0, 0.215, 0.118),), actor.colour, actor.body),
         Part((polygon((-0.02, 0.0), (-0.09, 0.06), (-0.03, 0.06)),), dark, actor.body),
         Part((ellipse(0.125, -0.03, 0.034, 0.034, corners=14),), _WHITE, actor.body),
@@ -249,9 +250,10 @@ def rocket(actor: Actor) -> list[Part]:
     return [
         Part((polygon((-0.05, 0.0), (0.0, 0.2), (0.05, 0.0)),), (252, 150, 40), burning),
         Part((polygon((-0.026, 0.0), (0.0, 0.12), (0.026, 0.0)),), (255, 238, 120), burning),
-        Part((polygon((-0.06, 0.05), (-0.145, 0.19), (-0.06, 0.16)), polygon((0.06, 0.05), (0.145, 0.19), (0.06, 0.16))),
-             dark, actor.body),
-        Part((ellipse(0, -0.1, 0.075, 0.17), rounded(-0.075, -0.11, 0.075, 0.17, radius=0.02)), actor.colour, actor.body),
+        Part((polygon((-0.06, 0.05), (-0.145, 0.19), (-0.06, 0.16)),
+              polygon((0.06, 0.05), (0.145, 0.19), (0.06, 0.16))), dark, actor.body),
+        Part((ellipse(0, -0.1, 0.075, 0.17), rounded(-0.075, -0.11, 0.075, 0.17, radius=0.02)),
+             actor.colour, actor.body),
         Part((ellipse(0, -0.07, 0.036, 0.036, corners=16),), (190, 226, 244), actor.body),
     ]  # fmt: skip
 

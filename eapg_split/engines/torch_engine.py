@@ -14,9 +14,9 @@ from eapg_split.eapg.schedule import SIGMA
 from eapg_split.engines.grid import cropped, even
 from eapg_split.engines.store import Manifest
 from eapg_split.errors import CorruptWeights, EngineFailure
-from eapg_split.training.networks import (
-    LOW, STAGE1, STAGE2, Denoiser, TextEncoder, VideoDecoder, VideoEncoder,
-)  # fmt: skip
+from eapg_split.engines.torch_networks.denoiser import LOW, STAGE1, STAGE2, Denoiser
+from eapg_split.engines.torch_networks.text_encoder import TextEncoder
+from eapg_split.engines.torch_networks.video_networks import VideoDecoder, VideoEncoder
 
 
 def _blank(part: str) -> nn.Module:
