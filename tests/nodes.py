@@ -35,7 +35,7 @@ def toy_worker(
     limits: Limits | None = None,
     engine: Callable[[], Engine] = lambda: open_engine("toy"),
 ) -> Worker:
-    return Worker(WorkerSetup(NodeId(name), tier, "0", CODECS, engine, limits or Limits()))
+    return Worker(WorkerSetup(NodeId(name), tier, lambda: "0", CODECS, engine, limits or Limits()))
 
 
 @asynccontextmanager

@@ -1,11 +1,12 @@
 """Progress for people, on stderr: a live bar on a terminal, plain lines anywhere else."""
 
 import sys
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from eapg_split.cli.text import duration, size
-from eapg_split.runtime.events import FrameDone, Hop, JobEvent, Notice, PlanMade, StepDone
+from eapg_split.runtime.events import FrameDone, Hop, JobEvent, Notice, PlacedSegment, PlanMade, StepDone
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -26,9 +27,9 @@ class Display(Protocol):
     def show(self, event: JobEvent) -> None: ...
 
 
-def open_display() -> Display:
-    """What suits stderr."""
-    return LiveDisplay() if sys.stderr.isatty() else PlainDisplay()
+def open_display(stage_of: Callable[[int], str]) -> Display:
+    """What suits stderr; `stage_of` gives the name of the stage that holds a step."""
+    return LiveDisplay(stage_of) if sys.stderr.isatty() else PlainDisplay()
 
 
 class PlainDisplay:
@@ -77,14 +78,17 @@ class PlainDisplay:
 class LiveDisplay:
     """A bar over all steps with the stage and the node at work, and one over the decoded frames."""
 
-    def __init__(self) -> None:
+    def __init__(self, stage_of: Callable[[int], str]) -> None:
+        self._stage_of = stage_of
+        self.at_work = "starting"
+        self._segments: Sequence[PlacedSegment] = ()
         self._progress = _progress()
         self._steps: TaskID | None = None
         self._frames: TaskID | None = None
 
     def __enter__(self) -> Self:
         self._progress.start()
-        self._steps = self._progress.add_task("starting", total=None)
+        self._steps = self._progress.add_task(self.at_work, total=None)
         return self
 
     def __exit__(
@@ -98,13 +102,12 @@ class LiveDisplay:
     def show(self, event: JobEvent) -> None:
         assert self._steps is not None, "show() needs the context to be entered"
         match event:
-            case PlanMade(total_steps=total):
-                first = event.segments[0]
-                words = f"planned; first on {where(first.node, first.tier)}"
-                self._progress.update(self._steps, total=total, description=words)
-            case StepDone(node, tier, stage, step):
-                words = f"{stage} on {where(node, tier)}"
-                self._progress.update(self._steps, completed=step + 1, description=words)
+            case PlanMade(segments=segments, total_steps=total):
+                self._segments = segments
+                step = segments[0].start_step
+                self._advance(step, total)
+            case StepDone(step=step, total_steps=total):
+                self._advance(step + 1, total)
             case FrameDone(frame, total):
                 if self._frames is None:
                     self._frames = self._progress.add_task("frames", total=total)
@@ -113,6 +116,17 @@ class LiveDisplay:
                 pass
         for line in event_lines(event):
             self.say(line)
+
+    def _advance(self, step: int, total: int) -> None:
+        assert self._steps is not None
+        self.at_work = self._who_computes(step)
+        self._progress.update(self._steps, total=total, completed=step, description=self.at_work)
+
+    def _who_computes(self, step: int) -> str:
+        for segment in self._segments:
+            if segment.start_step <= step < segment.stop_step:
+                return f"{self._stage_of(step)} on {where(segment.node, segment.tier)}"
+        return "finishing"
 
 
 def event_lines(event: JobEvent) -> list[str]:

@@ -14,8 +14,10 @@ from eapg_split.cli.output import OutputWriter
 from eapg_split.cli.previews import PreviewWriter
 from eapg_split.cli.report import StepLog, record, render
 from eapg_split.codecs import codec_named
+from eapg_split.domain.workload import Workload
 from eapg_split.eapg.lexicon import understand
-from eapg_split.errors import NodeUnavailable
+from eapg_split.eapg.workload import unroll
+from eapg_split.errors import NodeUnavailable, SessionConflict
 from eapg_split.planner import resolve
 from eapg_split.runtime.events import JobDone, JobEvent, OutputChunk, OutputFile, PreviewFrame, StepDone
 from eapg_split.video import suffix_of
@@ -25,8 +27,9 @@ def run(options: GenerateOptions) -> None:
     """Blocks until the file is in place. Raises an EapgError, KeyboardInterrupt or Terminated otherwise."""
     started = time.perf_counter()
     _check(options)
+    workload = unroll(options.request)
     understanding = understand(options.request.prompt)
-    with OutputWriter(options.output) as writer, open_display() as display:
+    with OutputWriter(options.output) as writer, _open_display(workload) as display:
         display.say(understanding.sentence())
         done, log = asyncio.run(_until_terminated(_Job(options, writer, display)))
         writer.commit()
@@ -35,6 +38,10 @@ def run(options: GenerateOptions) -> None:
         typer.echo(record(done, understanding, str(writer.target), wall_s))
     else:
         typer.echo(render(done, log, str(writer.target), wall_s))
+
+
+def _open_display(workload: Workload) -> Display:
+    return open_display(lambda step: workload.stage_of(step).name)
 
 
 def _check(options: GenerateOptions) -> None:
@@ -105,6 +112,8 @@ async def _until_terminated(job: _Job) -> tuple[JobDone, StepLog]:
     except asyncio.CancelledError:
         if terminated.is_set():
             raise Terminated from None
+        if not task.cancelling():  # neither a signal nor Ctrl-C
+            raise SessionConflict("Somebody else cancelled the job: start it again.") from None
         raise
     finally:
         loop.remove_signal_handler(signal.SIGTERM)

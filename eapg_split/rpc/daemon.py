@@ -9,7 +9,6 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -58,18 +57,23 @@ def run_daemon(
 
 def _setup(settings: DaemonSettings, open_engine: OpenEngine) -> WorkerSetup:
     opener = engine_opener(settings.engine, open_engine)
-    try:
-        own_version = version("eapg-split")
-    except PackageNotFoundError:
-        own_version = "unknown"
     return WorkerSetup(
         node=settings.node,
         tier=settings.tier,
-        version=own_version,
+        version=_own_version,
         codecs=CODECS,
         open_engine=lambda: opener(settings.engine, threads=settings.threads, weights=settings.weights),
         limits=settings.limits,
     )
+
+
+def _own_version() -> str:
+    from importlib import metadata  # a twentieth of a daemon's start, and only Describe asks
+
+    try:
+        return metadata.version("eapg-split")
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 async def _serve(settings: DaemonSettings, worker: Worker, open_sink: OpenSink | None) -> None:

@@ -45,7 +45,7 @@ class WorkerSetup:
 
     node: NodeId
     tier: Tier
-    version: str
+    version: Callable[[], str]
     codecs: Mapping[str, Codec]
     open_engine: Callable[[], Engine]
     limits: Limits
@@ -79,7 +79,7 @@ class Worker:
         setup = self.setup
         return NodeDescription(
             node=Node(setup.node, setup.tier, "", (engine.kind,), tuple(setup.codecs)),
-            version=setup.version,
+            version=setup.version(),
             fingerprint=engine.fingerprint,
             pid=os.getpid(),
             rss_bytes=resident_bytes(),
