@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from eapg_split.cli.__main__ import run
+from eapg_split.cli.display import LiveDisplay
 from eapg_split.cli.doctor import Finding, examine, render
 from eapg_split.cli.exits import exit_codes
 from eapg_split.cli.text import duration, size, table
 from eapg_split.errors import LEAVES
 from eapg_split.planner import POLICIES
+from tests.cli.conftest import story
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -87,6 +89,22 @@ def test_the_command_line_starts_light() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_the_live_display_names_who_is_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    with LiveDisplay(["text", "stage1", "stage2", "decode"].__getitem__) as display:
+        shown = []
+        for event in story():
+            display.show(event)
+            shown.append(display.at_work)
+    assert list(dict.fromkeys(shown)) == [
+        "text on device",
+        "stage1 on device",
+        "stage2 on attic (cloud)",
+        "decode on device",
+        "finishing",
+    ]
 
 
 @pytest.mark.parametrize(

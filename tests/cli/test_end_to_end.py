@@ -195,6 +195,19 @@ def test_something_else_on_the_port(tmp_path: Path) -> None:
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(("manifest", "words"), [(None, "no weights"), ('{"format": 1', "malformed")])
+def test_bad_weights_are_named(tmp_path: Path, manifest: str | None, words: str) -> None:
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    if manifest is not None:
+        (folder / "manifest.json").write_text(manifest)
+    result = call(tmp_path, "A cat", "--weights", "weights")
+    assert result.returncode == 12
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list(tmp_path.glob("video*"))
+
+
 def test_the_wrong_engine_is_said_by_the_daemon(tmp_path: Path) -> None:
     result = call(tmp_path, "A cat", "--engine", "nothing:here")
     assert result.returncode != 0

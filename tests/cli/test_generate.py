@@ -1,5 +1,6 @@
 """`eapg-split generate` from the outside: what it prints, what it leaves, how it ends."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -122,6 +123,14 @@ def test_an_interrupt_is_130(here: Path, tell: Tell) -> None:
     tell([*story()[:5], KeyboardInterrupt()])
     result = call("A cat")
     assert result.exit_code == 130
+    assert is_one_sentence(result)
+    assert list(here.iterdir()) == []
+
+
+def test_a_cancellation_by_somebody_else_is_said(here: Path, tell: Tell) -> None:
+    tell([*story()[:5], asyncio.CancelledError()])
+    result = call("A cat")
+    assert result.exit_code == 10
     assert is_one_sentence(result)
     assert list(here.iterdir()) == []
 
