@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from eapg_split.engines.torch_networks.video_networks import VideoDecoder, VideoEncoder, patches
 from eapg_split.training import data
 from eapg_split.training.loop import Budget, Progress, Trainer
-from eapg_split.engines.torch_networks.video_networks import VideoDecoder, VideoEncoder, patches
 
 _NOISE = 0.04  # of a unit-variance latent: stands in for quantisation and for prediction errors
 

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from eapg_split.eapg.attributes import VALUES, Attributes
 from eapg_split.training.captions import mention
-from eapg_split.training.world import Scene, render, sample_scene
+from eapg_split.training.world import Scene, render, render_parts, sample_scene
 
 Frames = NDArray[np.uint8]
 Example = Mapping[str, NDArray[Any]]  # one rendered example: arrays of several types, by name
@@ -102,9 +102,12 @@ def _scene(seed: int, duration_s: float = 5.0) -> tuple[Scene, list[int]]:
 
 
 def key_frames(seed: int) -> Example:
-    """Stage 1: six frames at 1 FPS, 64x36."""
+    """Stage 1: six frames at 1 FPS, 64x36, and where the subject is in them."""
     scene, codes = _scene(seed)
-    return {"frames": render(scene, list(range(6)), 64, 36), "codes": np.array(codes)}
+    masks = [render_parts(scene, float(t), 64, 36) >= scene.subject.start for t in range(6)]
+    return {
+        "frames": render(scene, list(range(6)), 64, 36), "subject": np.stack(masks), "codes": np.array(codes)
+    }  # fmt: skip
 
 
 def early_window(seed: int) -> Example:

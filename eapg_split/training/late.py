@@ -15,11 +15,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from eapg_split.eapg.attributes import Attributes
+from eapg_split.engines.torch_networks.denoiser import LOW, Denoiser
 from eapg_split.training import data
 from eapg_split.training.autoencoder import Autoencoder
-from eapg_split.engines.torch_networks.denoiser import LOW, Denoiser
 from eapg_split.training.loop import Budget, Progress, Trainer
-from eapg_split.training.phases import SIGMA, flow_loss
+from eapg_split.training.phases import SIGMA, Example, flow_loss
 from eapg_split.training.world import render, sample_scene
 
 _LATENTS = 6  # of a window; five of them are used, the first has no true predecessor
@@ -82,7 +82,7 @@ def late_window(net: Autoencoder, seed: int) -> data.Example:
     return found | {"sigma": np.full(_CROPS, SIGMA[stage], dtype=np.float32)}
 
 
-def _batches(net: Autoencoder, seed: int, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def _batches(net: Autoencoder, seed: int, size: int) -> Iterator[tuple[Example, Tensor]]:
     count = max(1, size // 2)
     pool = data.Pool(lambda s: late_window(net, s), capacity=1_500, fresh=1, seed=seed)
     for batch in pool.batches(count):
@@ -91,13 +91,13 @@ def _batches(net: Autoencoder, seed: int, size: int) -> Iterator[tuple[Tensor, T
             torch.cat([torch.from_numpy(b[key])[p].float() for b, p in zip(batch, picks, strict=True)])
             for key in ("clean", "up", "sigma")
         ]
-        yield rows[0], rows[1], rows[2]
+        up = rows[1] + torch.randn_like(rows[1]) * torch.rand(len(rows[1]), 1, 1, 1, 1) * 0.05
+        yield Example(rows[0], up, None), rows[2]
 
 
-def low_loss(net: Denoiser, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    clean, up, sigma = batch
-    up = up + torch.randn_like(up) * torch.rand(len(up), 1, 1, 1, 1) * 0.05
-    return flow_loss(net, clean, up, None, sigma, torch.rand(len(clean)))
+def low_loss(net: Denoiser, batch: tuple[Example, Tensor]) -> Tensor:
+    example, sigma = batch
+    return flow_loss(net, example, None, sigma, torch.rand(len(sigma)))
 
 
 def train_low(folder: Path, budget: Budget, batch: int, seed: int) -> Iterator[Progress]:

@@ -6,6 +6,7 @@ the network predicts x, and the squared error is weighted by min(1/(1-t)^2, cap)
 
 import random
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -15,36 +16,52 @@ from torch.nn import functional as F
 
 from eapg_split.eapg.attributes import Attributes
 from eapg_split.eapg.prompt import tokens_of
-from eapg_split.training import data
-from eapg_split.training.captions import caption, mention
 from eapg_split.engines.torch_networks.denoiser import Denoiser
 from eapg_split.engines.torch_networks.text_encoder import TextEncoder
+from eapg_split.training import data
+from eapg_split.training.captions import caption, mention
 from eapg_split.training.world import complete
 
 SIGMA: Final = {1: 1.0, 2: 0.5, 3: 0.5, 4: 0.4}
 _DROP: Final = 0.1
 _WEIGHT_CAP: Final = 16.0
+_SUBJECT: Final = 2.0  # extra weight of the subject, which is small and what people look at
 
 
-def flow_loss(
-    net: Denoiser, clean: Tensor, up: Tensor | None, text: Tensor | None, sigma: Tensor, t: Tensor
-) -> Tensor:
+@dataclass(frozen=True, slots=True)
+class Example:
+    """What a denoiser learns from: the clean latent, its source (or None), the mentioned attributes or None.
+
+    `weight` is broadcast against the squared error and says which elements matter more.
+    """
+
+    clean: Tensor
+    up: Tensor | None
+    codes: Tensor | None
+    weight: Tensor | None = None
+
+
+def flow_loss(net: Denoiser, example: Example, text: Tensor | None, sigma: Tensor, t: Tensor) -> Tensor:
     """Weighted error of the clean prediction at moment t; `sigma` (B,) is the noise weight of the stage's start."""
     shape = (-1, 1, 1, 1, 1)
-    noise = torch.randn_like(clean)
-    start = noise * sigma.reshape(shape)
-    if up is not None:
-        start = start + up * (1 - sigma).reshape(shape)
+    clean = example.clean
+    start = torch.randn_like(clean) * sigma.reshape(shape)
+    if example.up is not None:
+        start = start + example.up * (1 - sigma).reshape(shape)
     now = t.reshape(shape)
-    predicted = net((1 - now) * start + now * clean, t, up, text, sigma)
-    weight = (1 / (1 - t).clamp(min=1e-3) ** 2).clamp(max=_WEIGHT_CAP)
-    return ((predicted - clean).square().mean((1, 2, 3, 4)) * weight).mean()
+    predicted = net((1 - now) * start + now * clean, t, example.up, text, sigma)
+    error = (predicted - clean).square()
+    if example.weight is not None:
+        error = error * example.weight
+    moment = (1 / (1 - t).clamp(min=1e-3) ** 2).clamp(max=_WEIGHT_CAP)
+    return (error.mean((1, 2, 3, 4)) * moment).mean()
 
 
-def _text(encoder: TextEncoder, codes: Tensor) -> Tensor:
+def _text(encoder: TextEncoder, example: Example) -> Tensor:
     """Embeddings of the mentioned attributes; one caption in ten is dropped for guidance."""
-    kept = torch.rand(len(codes), 1) >= _DROP
-    return encoder.exact(codes * kept)
+    assert example.codes is not None
+    kept = torch.rand(len(example.codes), 1) >= _DROP
+    return encoder.exact(example.codes * kept)
 
 
 def layout_moment(size: int) -> Tensor:
@@ -52,46 +69,49 @@ def layout_moment(size: int) -> Tensor:
     return torch.sigmoid(torch.randn(size) * 1.1 - 0.6)
 
 
-def image_batches(seed: int, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Single key frames for stage 1: (B, 48, 1, 10, 16) and codes."""
+def _packed(frames: Tensor, subject: Tensor, codes: Tensor) -> Example:
+    """Frames (B, T, H, W, 3) and subject masks (B, T, H, W) as an example for stage 1."""
+    weight = 1 + _SUBJECT * subject[..., None].float().expand(*subject.shape, 3)
+    clean = data.even(data.pack_light(data.to_signed(frames), 1))
+    return Example(clean, None, codes, data.even(data.pack_light(weight, 1)))
+
+
+def image_batches(seed: int, size: int) -> Iterator[Example]:
+    """Single key frames for stage 1: (B, 48, 1, 10, 16)."""
     pool = data.Pool(data.key_frames, capacity=20_000, fresh=max(1, size // 8), seed=seed)
     for batch in pool.batches(size):
-        frames = data.stack(batch, "frames")
-        pick = torch.randint(frames.shape[1], (len(frames),))
-        one = data.to_signed(frames[torch.arange(len(frames)), pick])[:, None]
-        yield data.even(data.pack_light(one, 1)), data.stack(batch, "codes")
+        pick = torch.randint(6, (size,))
+        rows = torch.arange(size)
+        frames, subject = (data.stack(batch, key)[rows, pick][:, None] for key in ("frames", "subject"))
+        yield _packed(frames, subject, data.stack(batch, "codes"))
 
 
-def key_frame_batches(seed: int, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Clips of six key frames for stage 1."""
+def key_frame_batches(seed: int, size: int) -> Iterator[Example]:
+    """Clips of six key frames for stage 1: (B, 48, 6, 10, 16)."""
     pool = data.Pool(data.key_frames, capacity=20_000, fresh=max(1, size // 3), seed=seed)
     for batch in pool.batches(size):
-        frames = data.to_signed(data.stack(batch, "frames"))
-        yield data.even(data.pack_light(frames, 1)), data.stack(batch, "codes")
+        yield _packed(*(data.stack(batch, key) for key in ("frames", "subject", "codes")))
 
 
-def stage1_loss(net: Denoiser, encoder: TextEncoder, batch: tuple[Tensor, Tensor]) -> Tensor:
-    clean, codes = batch
-    size = len(clean)
-    return flow_loss(net, clean, None, _text(encoder, codes), torch.ones(size), layout_moment(size))
+def stage1_loss(net: Denoiser, encoder: TextEncoder, example: Example) -> Tensor:
+    size = len(example.clean)
+    return flow_loss(net, example, _text(encoder, example), torch.ones(size), layout_moment(size))
 
 
-def early_batches(seed: int, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Stage 2: clean windows, the upsampled key frames (a little damaged, as generated ones are), codes."""
+def early_batches(seed: int, size: int) -> Iterator[Example]:
+    """Windows for stage 2; their upsampled key frames are a little damaged, as generated ones are."""
     pool = data.Pool(data.early_window, capacity=6_000, fresh=max(1, size // 4), seed=seed)
     for batch in pool.batches(size):
         clean = data.to_signed(data.stack(batch, "frames"))
         keys = data.to_signed(data.stack(batch, "keys"))
         keys = keys + torch.randn_like(keys) * torch.rand(size, 1, 1, 1, 1) * 0.12
-        yield (
-            data.even(data.pack_light(clean, 4)), data.even(data.pack_light(keys, 4)), data.stack(batch, "codes")
-        )  # fmt: skip
+        packed = [data.even(data.pack_light(frames, 4)) for frames in (clean, keys)]
+        yield Example(packed[0], packed[1], data.stack(batch, "codes"))
 
 
-def stage2_loss(net: Denoiser, encoder: TextEncoder, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    clean, up, codes = batch
-    size = len(clean)
-    return flow_loss(net, clean, up, _text(encoder, codes), torch.full((size,), SIGMA[2]), torch.rand(size))
+def stage2_loss(net: Denoiser, encoder: TextEncoder, example: Example) -> Tensor:
+    size = len(example.clean)
+    return flow_loss(net, example, _text(encoder, example), torch.full((size,), SIGMA[2]), torch.rand(size))
 
 
 def caption_batches(seed: int, size: int) -> Iterator[tuple[Tensor, Tensor]]:

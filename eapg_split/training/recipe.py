@@ -8,14 +8,14 @@ from typing import Final
 import torch
 from torch import nn
 
+from eapg_split.engines.torch_networks.denoiser import LOW, STAGE1, STAGE2, Denoiser
+from eapg_split.engines.torch_networks.text_encoder import TextEncoder
 from eapg_split.errors import InvalidRequest
 from eapg_split.export.onnx import check, export_part, part_specs, write_manifest
 from eapg_split.training import phases
 from eapg_split.training.autoencoder import Autoencoder, train_autoencoder
-from eapg_split.engines.torch_networks.denoiser import LOW, STAGE1, STAGE2, Denoiser
 from eapg_split.training.late import train_low
 from eapg_split.training.loop import Budget, Progress, Trainer
-from eapg_split.engines.torch_networks.text_encoder import TextEncoder
 
 TIME_SHIFT: Final = (1.0, 1.0, 1.0, 1.0)
 

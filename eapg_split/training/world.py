@@ -37,6 +37,7 @@ _LEVEL: Final = MappingProxyType(  # height of the subject's origin in the frame
      "balloon": -0.12, "fish": -0.02, "train": 0.14, "rocket": -0.02}
 )  # fmt: skip
 _LONGEST_CROSSING_S: Final = 5.0
+_LAYOUTS: Final = 3
 
 
 def complete(attributes: Attributes, rng: random.Random) -> Attributes:
@@ -113,14 +114,16 @@ def sample_scene(
     camera = _camera(chosen, duration_s, tracking)
     rate = _CYCLES[str(chosen.speed)]
     start = rng.random()
+    # a few layouts a background, not endless ones: a small model learns places that it meets again
+    layout = random.Random(f"eapg-layout-{chosen.background}-{rng.randrange(_LAYOUTS)}")
     actor = Actor(
         colour=PALETTE[str(chosen.colour)],
         body=_body(chosen, rng, camera, aspect),
         phase=lambda t: rate * t + start,
-        rng=rng,
+        rng=layout,
         night=chosen.time == "night",
     )
-    back = backdrop(str(chosen.background), str(chosen.time), rng, afloat=scene == "boat")
+    back = backdrop(str(chosen.background), str(chosen.time), layout, afloat=scene == "boat")
     subject = SUBJECTS[scene](actor)
     return Scene(
         attributes=replace(chosen),
