@@ -21,8 +21,9 @@ _MESSAGE_LIMIT = MAX_MESSAGE_BYTES + 4096
 _COMMON = (
     ("grpc.max_receive_message_length", _MESSAGE_LIMIT),
     ("grpc.max_send_message_length", _MESSAGE_LIMIT),
-    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
 )
 CHANNEL_OPTIONS: Final = (
@@ -34,6 +35,8 @@ CHANNEL_OPTIONS: Final = (
 )
 SERVER_OPTIONS: Final = (
     *_COMMON,
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    # a step may take minutes without a word; by default gRPC ends a call that is only pinged
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.max_ping_strikes", 0),
     ("grpc.so_reuseport", 0),  # otherwise two daemons share a port without a word
 )

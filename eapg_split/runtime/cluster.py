@@ -9,7 +9,8 @@ from eapg_split.runtime.deadline import Deadline
 from eapg_split.runtime.peer import PROTOCOL_VERSION, NodeDescription, Peer
 from eapg_split.runtime.worker import Worker
 
-DESCRIBE_S = 10.0
+_DESCRIBE_S = 10.0
+_ALIVE_S = 5.0
 
 
 class Cluster:
@@ -43,12 +44,20 @@ class Cluster:
         """Whether that is this node itself."""
         return node == self.worker.setup.node
 
+    async def check_alive(self, node: NodeId) -> None:
+        """Asks a node that was lost who it is now. Raises what says that it cannot go on."""
+        assert self._own is not None
+        answer = await _described(self._reached[node], _ALIVE_S)
+        if isinstance(answer, EapgError):
+            raise answer
+        _check_compatible(self._own, answer)
+
     async def discover(self, deadline: Deadline) -> tuple[str, ...]:
         """Describes every node; returns one sentence if some cannot be reached, and goes on without them.
 
         Raises Unsupported for a node with other weights or another protocol, InvalidRequest for repeated ids.
         """
-        limit = deadline.capped(DESCRIBE_S)
+        limit = deadline.capped(_DESCRIBE_S)
         own = await self.worker.describe()
         answers = await asyncio.gather(*(_described(peer, limit) for peer in self._peers))
         self._own, nodes, missing = own, [own.node], []

@@ -171,6 +171,8 @@ class Coordinator:
 
     async def _run_there(self, segment: Segment, attempt: int, workload: Workload) -> None:
         assert self._plan is not None
+        if attempt > 1:
+            await self._cluster.check_alive(segment.node)  # a node that hangs must not cost its time twice
         loop = asyncio.get_running_loop()
         began = loop.time()
         moments = {Accepted: began, Returning: began}

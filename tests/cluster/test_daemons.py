@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import pytest_asyncio
 
 from eapg_split.domain.latent import Latent
 from eapg_split.domain.request import Privacy, Request
@@ -31,7 +32,7 @@ from eapg_split.runtime.events import (
 from eapg_split.runtime.settings import PeerAddress
 from tests.toy_engine import open_engine
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
 
 REQUEST = Request("A cat running", seconds=0.5, fps=8, width=64, height=64, steps=(2, 2, 2, 2))
 PNG = JobOptions(suffix="")
@@ -78,14 +79,15 @@ def sha() -> str:
     return digest.hexdigest()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def fast() -> AsyncIterator[LocalTopology]:
     async with local_topology(engine=FAST) as topology:
         yield topology
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def slow() -> AsyncIterator[LocalTopology]:
+    """Shared: whoever uses it leaves it whole."""
     async with local_topology(engine=SLOW) as topology:
         yield topology
 
@@ -141,16 +143,15 @@ async def test_previews_and_questions(fast: LocalTopology) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-async def test_a_node_that_dies_costs_its_segment_only(
-    slow: LocalTopology, sha: str, how: signal.Signals
-) -> None:
+async def test_a_node_that_dies_costs_its_segment_only(sha: str, how: signal.Signals) -> None:
     events: list[JobEvent] = []
-    async with asyncio.timeout(30), aclosing(generate(slow.device_address, REQUEST, PNG)) as stream:
-        async for event in stream:
-            events.append(event)
-            if isinstance(event, StepDone) and event.node == "edge":
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(slow.nodes["edge"].pid, how)
+    async with local_topology(engine=SLOW) as topology:
+        async with asyncio.timeout(30), aclosing(generate(topology.device_address, REQUEST, PNG)) as stream:
+            async for event in stream:
+                events.append(event)
+                if isinstance(event, StepDone) and event.step == 5 and event.node == "edge":
+                    os.kill(topology.nodes[event.node].pid, how)
+        await wait_idle(topology)
     done = done_of(events)
     assert done.frames_sha256 == sha
     ran = [(segment.node, segment.start_step) for segment in done.segments]
@@ -160,7 +161,6 @@ async def test_a_node_that_dies_costs_its_segment_only(
         assert any("edge" in event.text for event in events if isinstance(event, Notice))
     else:
         assert ran == [("device", 0), ("edge", 5), ("cloud", 7), ("device", 9)]  # it drains first
-    await wait_idle(slow)
 
 
 @pytest.mark.parametrize("node", ["device", "edge"])

@@ -47,7 +47,7 @@ async def daemon(*flags: str, tier: str = "edge") -> AsyncIterator[tuple[asyncio
         await process.communicate()
 
 
-def refused(*flags: str, tier: str = "edge") -> tuple[int, str]:
+def refused(*flags: str, tier: str = "cloud") -> tuple[int, str]:
     """Exit code and stderr of a daemon that does not start."""
     command = [sys.executable, "-m", f"{tier}_node", "--engine", FAST, *flags]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
@@ -70,10 +70,9 @@ async def test_ready_line_and_file_and_a_quiet_end(tmp_path: Path) -> None:
         await describe(PeerAddress("edge", address))
 
 
-@pytest.mark.parametrize("tier", ["device", "edge", "cloud"])
-def test_a_port_in_use_is_said_in_one_sentence(tier: str) -> None:
+def test_a_port_in_use_is_said_in_one_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        code, words = refused("--listen", f"127.0.0.1:{taken.getsockname()[1]}", tier=tier)
+        code, words = refused("--listen", f"127.0.0.1:{taken.getsockname()[1]}", tier="device")
     assert code == InvalidRequest.exit_code
     assert words.count("\n") == 1
     assert "in use" in words
@@ -84,12 +83,10 @@ def test_a_port_in_use_is_said_in_one_sentence(tier: str) -> None:
     ("flags", "words"),
     [
         (["--listen", "0.0.0.0:0"], "--insecure"),
-        (["--listen", "nonsense"], "HOST:PORT"),
-        (["--listen", "127.0.0.1:99999"], "HOST:PORT"),
         (["--peer", "cloud=10.0.0.9:7001"], "--insecure"),
         (["--ready-file", "/nonexistent/ready.json"], "--ready-file"),
         (["--engine", "tests.nothing:here"], "module:callable"),
-        (["--tls-ca", "a", "--tls-cert", "b", "--tls-key", "c"], "cannot be read|Cannot read"),
+        (["--tls-ca", "a", "--tls-cert", "b", "--tls-key", "c"], "Cannot read"),
     ],
 )
 def test_what_cannot_be_used_is_said_in_one_sentence(flags: list[str], words: str) -> None:
@@ -97,7 +94,7 @@ def test_what_cannot_be_used_is_said_in_one_sentence(flags: list[str], words: st
     assert code == InvalidRequest.exit_code
     assert said.startswith("error: ")
     assert said.count("\n") == 1
-    assert any(each in said for each in words.split("|")), said
+    assert words in said
 
 
 async def test_garbage_does_not_disturb_and_standard_services_answer() -> None:
