@@ -5,6 +5,7 @@ import asyncio
 import grpc
 from google.protobuf.message import DecodeError
 
+from eapg_split.codecs.base import Payload
 from eapg_split.errors import CorruptPayload, DeadlineExceeded, InvalidRequest
 from eapg_split.rpc.convert import (
     description_to_proto,
@@ -15,10 +16,10 @@ from eapg_split.rpc.convert import (
 )
 from eapg_split.rpc.frames import Assembly, chunks_of, header_of
 from eapg_split.rpc.methods import NODE_SERVICE
-from eapg_split.rpc.v1 import node_pb2
+from eapg_split.rpc.v1 import common_pb2, node_pb2
 from eapg_split.rpc.wire import ReplyField, RequestField, pack, unpack
 from eapg_split.runtime.events import Accepted, PreviewFrame, Returning, SegmentEvent, StepDone
-from eapg_split.runtime.peer import SegmentDone
+from eapg_split.runtime.peer import SegmentDone, SegmentOrder
 from eapg_split.runtime.worker import Worker
 
 _Context = grpc.aio.ServicerContext
@@ -69,8 +70,21 @@ class NodeService:
         del requests  # the context reads, so that a silent sender can be given up
         header = await self._header(context)
         order = order_from_proto(header)
+        async with self._worker.places.held(order):
+            payload = await self._received(context, order, header.payload)
+
+            async def emit(event: SegmentEvent) -> None:
+                await _write_event(context, event)
+
+            done = await self._worker.serve(order, payload, emit)
+        await _write_done(context, done)
+
+    async def _received(
+        self, context: "_Context[bytes, bytes]", order: SegmentOrder, declared: common_pb2.PayloadHeader
+    ) -> Payload:
+        """The payload that follows the header. Raises before its first byte where it cannot be the right one."""
         expected = await self._worker.expected(order)
-        assembly = Assembly(header.payload, limit_bytes=self._worker.setup.limits.payload_bytes)
+        assembly = Assembly(declared, limit_bytes=self._worker.setup.limits.payload_bytes)
         if assembly.spec != expected:
             raise CorruptPayload(
                 f"The state before step {order.start_step} must hold {expected}, not {assembly.spec}.",
@@ -81,11 +95,7 @@ class NodeService:
             if field != RequestField.CHUNK:
                 raise InvalidRequest("After its header a segment's stream carries chunks only.")
             assembly.add(body)
-
-        async def emit(event: SegmentEvent) -> None:
-            await _write_event(context, event)
-
-        await _write_done(context, await self._worker.serve(order, assembly.finish(), emit))
+        return assembly.finish()
 
     async def _header(self, context: "_Context[bytes, bytes]") -> node_pb2.RunHeader:
         field, body = await self._read(context)

@@ -17,13 +17,11 @@ from eapg_split.domain.request import Request
 from eapg_split.domain.topology import Node, NodeId, Tier
 from eapg_split.domain.workload import StageKind, Workload
 from eapg_split.errors import (
-    CapacityExceeded,
     CorruptPayload,
     DeadlineExceeded,
     EapgError,
     EngineFailure,
     InvalidRequest,
-    SessionConflict,
     Unsupported,
 )
 from eapg_split.runtime.engine import Engine
@@ -31,6 +29,7 @@ from eapg_split.runtime.events import Accepted, Returning, StepDone
 from eapg_split.runtime.kept import KeptResults
 from eapg_split.runtime.memory import peak_resident_bytes, resident_bytes
 from eapg_split.runtime.peer import Emit, NodeDescription, SegmentDone, SegmentOrder
+from eapg_split.runtime.places import Places
 from eapg_split.runtime.preview import preview_frames
 from eapg_split.runtime.serial_thread import SerialThread
 from eapg_split.runtime.settings import Limits
@@ -51,13 +50,6 @@ class WorkerSetup:
     limits: Limits
 
 
-@dataclass
-class _Running:
-    order: SegmentOrder
-    task: asyncio.Task[object] | None
-    superseded: bool = False
-
-
 class Worker:
     """One per daemon. All methods belong to one event loop."""
 
@@ -65,13 +57,13 @@ class Worker:
         self.setup = setup
         self.thread = SerialThread("engine")
         self._engine: Engine | None = None
-        self._running: dict[str, _Running] = {}
+        self.places = Places(setup.node, setup.limits)
         self._kept = KeptResults(setup.limits)
 
     @property
     def running_sessions(self) -> int:
         """How many sessions have a segment in flight here."""
-        return len(self._running)
+        return len(self.places)
 
     async def describe(self) -> NodeDescription:
         """What this node is and can do. Raises CorruptWeights when there are no usable weights."""
@@ -106,7 +98,7 @@ class Worker:
 
         When this is cancelled the engine ends its step and the session leaves nothing behind.
         """
-        async with self._admitted(order), self._within(order):
+        async with self.places.held(order), self._within(order):
             workload = await self._unrolled(order)
             _check_state(order, workload, state)
             await emit(Accepted())
@@ -120,7 +112,6 @@ class Worker:
 
     async def expected(self, order: SegmentOrder) -> LatentSpec:
         """The spec of the state that the order begins with; refuses here, before any of it has come."""
-        self._check_place(order)
         workload = await self._unrolled(order)
         return workload.spec_after(order.start_step - 1)
 
@@ -195,47 +186,6 @@ class Worker:
                 "The text step needs the prompt, which was withheld: send it or run it elsewhere."
             )
         return workload
-
-    @asynccontextmanager
-    async def _admitted(self, order: SegmentOrder) -> AsyncIterator[None]:
-        """Holds one of the node's places; a newer attempt at the session takes over the older one's."""
-        current = self._check_place(order)
-        if current is not None:
-            current.superseded = True
-            if current.task is not None:
-                current.task.cancel()
-        mine = _Running(order, asyncio.current_task())
-        self._running[order.session] = mine
-        try:
-            yield
-        except asyncio.CancelledError:
-            if mine.superseded and mine.task is not None:
-                mine.task.uncancel()
-                raise SessionConflict("A newer attempt took over.", session_id=order.session) from None
-            raise
-        finally:
-            if self._running.get(order.session) is mine:
-                del self._running[order.session]
-
-    def _check_place(self, order: SegmentOrder) -> _Running | None:
-        """The attempt that this one would replace, if any. Raises where there is no place for it."""
-        current = self._running.get(order.session)
-        if current is None and len(self._running) >= self.setup.limits.sessions:
-            raise CapacityExceeded(
-                f"Node {self.setup.node} already runs {len(self._running)} sessions, its limit: try later or"
-                " place the segment elsewhere.",
-                node_id=self.setup.node,
-            )
-        if current is not None and (current.order.start_step, current.order.attempt) > (
-            order.start_step,
-            order.attempt,
-        ):
-            raise SessionConflict(
-                f"Session {order.session} is already at step {current.order.start_step}, attempt"
-                f" {current.order.attempt}, on node {self.setup.node}: read the plan again.",
-                session_id=order.session,
-            )
-        return current
 
     @asynccontextmanager
     async def _within(self, order: SegmentOrder) -> AsyncIterator[None]:

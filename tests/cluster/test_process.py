@@ -143,7 +143,9 @@ async def test_daemons_do_not_outlive_who_started_them(tmp_path: Path) -> None:
                 await asyncio.sleep(60)
         asyncio.run(main())
     """)
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, stdout=subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path)}
+    )
     assert process.stdout is not None
     pids = [int(word) for word in (await asyncio.wait_for(process.stdout.readline(), 20)).split()]
     assert len(pids) == 3

@@ -17,7 +17,7 @@ from eapg_split.rpc.v1 import node_pb2
 from eapg_split.rpc.wire import RequestField, pack
 from eapg_split.runtime.settings import Limits
 from eapg_split.runtime.worker import Worker
-from tests.nodes import coded, order, served, toy_worker, undivided
+from tests.nodes import coded, order, served, toy_worker, undivided, until
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +117,23 @@ async def test_a_hand_off_that_ends_or_stalls_is_given_up(
     twice = [_header(good), _header(good)]
     assert type(await _refusal(channel, twice)) is InvalidRequest
     assert worker.running_sessions == 0
+
+
+async def test_states_that_arrive_hold_places(
+    channel: grpc.aio.Channel, worker: Worker, good: node_pb2.RunHeader
+) -> None:
+    calls = []
+    for number in range(worker.setup.limits.sessions):
+        header = node_pb2.RunHeader.FromString(good.SerializeToString())
+        header.session = f"s{number}"
+        calls.append(channel.stream_stream(methods.RUN, None, None)(None))
+        await calls[-1].write(_header(header))
+    await until(lambda: worker.running_sessions == len(calls))
+    header.session = "late"
+    assert type(await _refusal(channel, [_header(header)])) is CapacityExceeded
+    for call in calls:
+        call.cancel()
+    await until(lambda: worker.running_sessions == 0)
 
 
 async def test_a_message_above_the_limit_is_refused(channel: grpc.aio.Channel) -> None:

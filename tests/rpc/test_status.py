@@ -2,7 +2,7 @@
 
 import grpc
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eapg_split.errors import (
@@ -26,6 +26,7 @@ def test_every_error_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.__name__)
+@settings(max_examples=25)
 @given(text=st.text(max_size=300), node=st.text(max_size=50), session=st.text(max_size=50))
 def test_an_error_survives_the_wire(leaf: type[EapgError], text: str, node: str, session: str) -> None:
     code, details, trailing = to_status(leaf(text, node_id=node or None, session_id=session or None))

@@ -42,7 +42,8 @@ async def test_there_are_so_many_places_and_no_more() -> None:
     with pytest.raises(CapacityExceeded, match="2 sessions"):
         await worker.execute(order(5, 9, session="late"), state, ignore)
     with pytest.raises(CapacityExceeded):
-        await worker.expected(order(5, 9, session="late"))
+        async with worker.places.held(order(5, 9, session="late")):
+            pass
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
