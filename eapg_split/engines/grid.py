@@ -1,4 +1,4 @@
-"""The denoisers halve their grid once: odd latents are padded before and cropped after."""
+"""The denoisers halve their grid: latents that do not halve evenly are padded before and cropped after."""
 
 import numpy as np
 

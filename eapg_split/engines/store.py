@@ -17,6 +17,7 @@ SHIPPED: Final = Path(__file__).resolve().parent.parent / "weights"
 FORMAT: Final = 1
 _MANIFEST_BYTES: Final = 1 << 20
 _FILE_BYTES: Final = 1 << 30
+_LARGEST_SHIFT: Final = 1000
 _MEND: Final = "reinstall eapg_split, or train and export the weights again"
 
 
@@ -75,12 +76,15 @@ def read_manifest(folder: Path | None = None) -> Manifest:
     folder = SHIPPED if folder is None else folder
     path = folder / "manifest.json"
     try:
-        raw = path.read_bytes()[: _MANIFEST_BYTES + 1]
+        with path.open("rb") as opened:
+            raw = opened.read(_MANIFEST_BYTES + 1)
     except OSError as error:
         raise CorruptWeights(f"There are no weights in {folder} ({error.strerror}): {_MEND}.") from error
     try:
         return _parse(folder, raw)
-    except (ValueError, KeyError, TypeError) as error:
+    except KeyError as error:
+        raise CorruptWeights(f"The manifest {path} is malformed (it has no {error}): {_MEND}.") from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise CorruptWeights(f"The manifest {path} is malformed ({error}): {_MEND}.") from error
 
 
@@ -95,9 +99,15 @@ def _parse(folder: Path, raw: bytes) -> Manifest:
         part, _, suffix = name.partition(".")
         if part not in PARTS or suffix not in ("onnx", "safetensors"):
             raise ValueError(f"unknown file {name!r}")
-        size = int(entry["size_bytes"])
-        if not 0 < size <= _FILE_BYTES:
-            raise ValueError(f"{name} cannot have {size} bytes")
+        size = entry["size_bytes"]
+        if not isinstance(size, int) or not 0 < size <= _FILE_BYTES:
+            raise ValueError(f"{name} cannot have {size!r} bytes")
         files[name] = FileEntry(name, size, str(entry["sha256"]))
-    first, second, third, fourth = (float(value) for value in body["time_shift"])
+    first, second, third, fourth = (_shift(value) for value in body["time_shift"])
     return Manifest(folder, hashlib.sha256(raw).hexdigest(), (first, second, third, fourth), files)
+
+
+def _shift(value: object) -> float:
+    if not isinstance(value, int | float) or not 0 < value < _LARGEST_SHIFT:
+        raise ValueError(f"a time shift is above 0 and below {_LARGEST_SHIFT}")
+    return float(value)
