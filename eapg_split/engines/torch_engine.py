@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -13,10 +14,10 @@ from eapg_split.eapg.prompt import tokens_of
 from eapg_split.eapg.schedule import SIGMA
 from eapg_split.engines.grid import cropped, even
 from eapg_split.engines.store import Manifest
-from eapg_split.errors import CorruptWeights, EngineFailure
 from eapg_split.engines.torch_networks.denoiser import LOW, STAGE1, STAGE2, Denoiser
 from eapg_split.engines.torch_networks.text_encoder import TextEncoder
 from eapg_split.engines.torch_networks.video_networks import VideoDecoder, VideoEncoder
+from eapg_split.errors import CorruptWeights, EngineFailure
 
 
 def _blank(part: str) -> nn.Module:
@@ -33,6 +34,12 @@ def _blank(part: str) -> nn.Module:
             return VideoEncoder()
         case _:
             return VideoDecoder()
+
+
+def _tensor(array: Floats | NDArray[np.int64]) -> Tensor:
+    """The array without a copy where torch allows it: a state's arrays are read-only, and torch has no such thing."""
+    ours = np.ascontiguousarray(array)
+    return torch.from_numpy(ours if ours.flags.writeable else ours.copy())
 
 
 class TorchNetworks:
@@ -72,25 +79,23 @@ class TorchNetworks:
         return np.ascontiguousarray(result.cpu().numpy(), dtype=np.float32)
 
     def embed_text(self, prompt: str) -> Floats:
-        return np.stack(
-            [self._run("text", torch.from_numpy(tokens_of(text)[None]))[0] for text in (prompt, "")]
-        )
+        return np.stack([self._run("text", _tensor(tokens_of(text)[None]))[0] for text in (prompt, "")])
 
     def predict(self, stage: int, x_t: Floats, t: float, clean_up: Floats, text: Floats | None) -> Floats:
         part = f"stage{stage}" if stage <= 2 else "low"
         patch = 1 if stage <= 2 else 2
         result = self._run(
             part,
-            torch.from_numpy(even(x_t, patch)),
+            _tensor(even(x_t, patch)),
             torch.tensor([t], dtype=torch.float32),
-            torch.from_numpy(even(clean_up, patch)) if stage > 1 else None,
-            None if text is None else torch.from_numpy(np.ascontiguousarray(text[None])),
+            _tensor(even(clean_up, patch)) if stage > 1 else None,
+            None if text is None else _tensor(text[None]),
             torch.tensor([SIGMA[stage - 1]], dtype=torch.float32),
         )
         return cropped(result, x_t.shape)
 
     def encode_block(self, frames: Floats) -> Floats:
-        return self._run("encoder", torch.from_numpy(frames[None]))[0]
+        return self._run("encoder", _tensor(frames[None]))[0]
 
     def decode_block(self, latent: Floats, previous: Floats) -> Floats:
-        return self._run("decoder", torch.from_numpy(latent[None]), torch.from_numpy(previous[None]))[0]
+        return self._run("decoder", _tensor(latent[None]), _tensor(previous[None]))[0]

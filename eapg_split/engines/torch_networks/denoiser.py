@@ -10,7 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from eapg_split.eapg.attributes import VALUES
-from eapg_split.engines.torch_networks.blocks import AttentionBlock, Modulation, ResidualBlock, conv_last, fourier, zeroed
+from eapg_split.engines.torch_networks.blocks import (
+    AttentionBlock,
+    Modulation,
+    ResidualBlock,
+    conv_last,
+    fourier,
+    zeroed,
+)
 from eapg_split.engines.torch_networks.text_encoder import TEXT_DIM
 
 
