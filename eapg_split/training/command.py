@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from eapg_split.errors import EapgError
+from eapg_split.errors import EapgError, OutputFailure
 from eapg_split.training.loop import Budget
 from eapg_split.training.recipe import PHASES, Phase, export_all, phases_named, train_phase
 
@@ -73,6 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EapgError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"{error.filename or options.folder} cannot be used: {error.strerror}.", file=sys.stderr)
+        return OutputFailure.exit_code
     except KeyboardInterrupt:
         print(f"stopped; run the same command again to go on from {options.folder}", file=sys.stderr)
         return 130

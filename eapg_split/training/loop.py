@@ -1,8 +1,9 @@
 """One resumable training loop for every phase of the recipe.
 
-State is kept in safetensors: weights, their exponential mean, and the optimiser's moments, so that a run that
-was stopped (or killed) goes on where it was. The learning rate warms up, stays, and falls to zero over the last
-third of a run; a later run starts from the mean and warms up again.
+State is kept in safetensors: the weights, their exponential mean and how far they came, saved every minute, so
+that a run that was stopped (or killed) goes on where it was; the optimiser's moments settle again while the
+learning rate warms up. The rate falls to zero over the last third of a run; after a finished run the next one
+starts from the mean.
 """
 
 import json
@@ -14,9 +15,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+
+from eapg_split.errors import CorruptWeights
 
 Batch = TypeVar("Batch")
 
@@ -49,7 +52,10 @@ def _save(path: Path, tensors: dict[str, Tensor], meta: dict[str, str]) -> None:
 
 
 class Trainer:
-    """Trains one module; `folder/NAME.safetensors` holds its state."""
+    """Trains one module; `folder/NAME.safetensors` holds its state.
+
+    Raises CorruptWeights when that file does not hold the state of such a module.
+    """
 
     def __init__(self, name: str, module: nn.Module, folder: Path) -> None:
         self.name, self.module = name, module
@@ -61,9 +67,21 @@ class Trainer:
             self._resume()
 
     def _resume(self) -> None:
-        stored = load_file(self.path)
-        with safe_open(self.path, framework="pt") as opened:
-            meta = json.loads((opened.metadata() or {}).get("progress", "{}"))
+        try:
+            stored = load_file(self.path)
+            with safe_open(self.path, framework="pt") as opened:
+                meta = json.loads((opened.metadata() or {})["progress"])
+            fits = all(
+                stored[f"{kind}/{key}"].shape == parameter.shape
+                for key, parameter in self.parameters.items()
+                for kind in ("live", "mean")
+            )
+            if not fits:
+                raise ValueError("tensors of other shapes")
+        except (SafetensorError, ValueError, KeyError) as error:
+            raise CorruptWeights(
+                f"{self.path} is no training state of this version: move it away, or name another folder."
+            ) from error
         with torch.no_grad():
             for key, parameter in self.parameters.items():
                 # the mean is the better point to go on from after a finished run
