@@ -90,7 +90,7 @@ class Bench:
 
     def rendered(self, case: Case) -> Measured:
         """The same measures on a true render of what the case asks for: floor and ceiling."""
-        return self._remember(case, _world_fingerprint(), lambda: _render(case))
+        return self._remember(case, world_fingerprint(), lambda: _render(case))
 
     def strip(self, measured: Measured) -> NDArray[np.uint8]:
         """A few frames of the clip side by side, RGB."""
@@ -142,10 +142,10 @@ def _render(case: Case) -> Frames:
 
 
 @lru_cache(maxsize=1)
-def _world_fingerprint() -> str:
+def world_fingerprint() -> str:
     """Changes when renders do."""
     pictures = [render(sample_scene(Attributes(scene=name), 7), [1.0], 128, 72).tobytes() for name in SCENES]
-    return "world " + hashlib.sha256(b"".join(pictures)).hexdigest()
+    return hashlib.sha256(b"".join(pictures)).hexdigest()
 
 
 def _strip(frames: Frames) -> NDArray[np.uint8]:

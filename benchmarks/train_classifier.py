@@ -1,7 +1,7 @@
 """Trains the attribute classifier on renders: python -m benchmarks.train_classifier (about 12 minutes of one core).
 
-Renders are kept in runs/classifier/ and used again. Held-out renders come from other seeds, are drawn at 256x144
-and shrunk as generated clips are; their accuracy is stored in the file.
+Renders are kept in runs/classifier/ and used again as long as the world draws the same. Held-out renders come from
+other seeds, are drawn at 256x144 and shrunk as generated clips are; their accuracy is stored in the file.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from benchmarks.quality_clips import world_fingerprint
 from eapg_split.eapg.attributes import DIRECTIONS, SCENES, VALUES, Attributes
 from eapg_split.training.classifier import (
     FRAMES,
@@ -23,6 +24,7 @@ from eapg_split.training.classifier import (
     JUDGED,
     WIDTH,
     AttributeClassifier,
+    load_classifier,
     save_classifier,
     shrink,
     to_tensor,
@@ -57,7 +59,7 @@ def draw_clips(count: int, *, first_seed: int, width: int, height: int) -> Clips
 
 
 def _cached(name: str, count: int, **drawing: int) -> Clips:
-    path = CACHE / f"{name}-{count}.npz"
+    path = CACHE / f"{name}-{count}-{world_fingerprint()[:8]}.npz"
     if path.exists():
         stored = np.load(path, allow_pickle=False)
         return Clips(stored["pixels"], stored["values"])
@@ -138,7 +140,7 @@ def train(clips: Clips, *, epochs: int, seed: int = 0) -> AttributeClassifier:
             ]
             loss = torch.stack(losses).sum()
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimiser.step()
             schedule.step()
             total += float(loss.detach())
@@ -157,13 +159,18 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", type=Path, default=CHECKPOINT)
+    parser.add_argument("--check", action="store_true", help="do not train: measure the stored one again")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    clips = _cached("training", options.clips, first_seed=0, width=WIDTH, height=HEIGHT)
     held_out = _cached("held-out", 600, first_seed=_HELD_OUT_SEED, width=256, height=144)
-    classifier = train(clips, epochs=options.epochs)
+    if options.check:
+        classifier, _ = load_classifier(options.output)
+    else:
+        clips = _cached("training", options.clips, first_seed=0, width=WIDTH, height=HEIGHT)
+        classifier = train(clips, epochs=options.epochs)
     accuracy = accuracy_on(classifier, held_out)
-    save_classifier(classifier, options.output, accuracy)
+    if not options.check:
+        save_classifier(classifier, options.output, accuracy)
     print("held-out renders: " + ", ".join(f"{name} {share:.1%}" for name, share in accuracy.items()))
 
 
