@@ -19,7 +19,10 @@ from onnx import helper, numpy_helper
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from eapg_split.errors import CorruptWeights
+
 _OPSET: Final = 20
+_ROUNDING: Final = 1e-2
 _SMALL: Final = 1024  # bytes: constants up to this stay inside the graph
 
 
@@ -171,10 +174,13 @@ def part_specs(modules: Mapping[str, nn.Module]) -> dict[str, PartSpec]:
 
 
 def check(name: str, spec: PartSpec, folder: Path) -> float:
-    """Largest difference between the graph and the (half-rounded) module on random inputs."""
+    """Largest difference between the graph and the (half-rounded) module on random inputs.
+
+    Raises CorruptWeights when it is more than rounding: a kept graph can be that of other networks.
+    """
     import onnxruntime as ort
 
-    session = ort.InferenceSession(str(folder / f"{name}.onnx"), providers=["CPUExecutionProvider"])
+    stale = CorruptWeights(f"The graph {name}.onnx in {folder} is not that of this network: trace it anew.")
     rounded = {k: v.half().to(v.dtype) for k, v in spec.module.state_dict().items()}
     spec.module.load_state_dict(rounded)
     draw = torch.Generator().manual_seed(1)
@@ -183,7 +189,14 @@ def check(name: str, spec: PartSpec, folder: Path) -> float:
         for key, value in spec.inputs.items()
         if value is not None
     }
-    (got,) = session.run(None, {key: value.numpy() for key, value in feeds.items()})
+    try:
+        session = ort.InferenceSession(str(folder / f"{name}.onnx"), providers=["CPUExecutionProvider"])
+        (got,) = session.run(None, {key: value.numpy() for key, value in feeds.items()})
+    except Exception as error:  # ONNX Runtime's errors share no base class
+        raise stale from error
     with torch.no_grad():
-        wanted = spec.module(**(dict.fromkeys(spec.inputs) | feeds))
-    return float(np.abs(got - wanted.numpy()).max())
+        wanted = spec.module(**(dict.fromkeys(spec.inputs) | feeds)).numpy()
+    difference = float(np.abs(got - wanted).max())
+    if not difference <= _ROUNDING * max(1.0, float(np.abs(wanted).max())):
+        raise stale
+    return difference

@@ -14,6 +14,7 @@ from eapg_split.training import data
 from eapg_split.training.loop import Budget, Progress, Trainer
 
 _NOISE = 0.04  # of a unit-variance latent: stands in for quantisation and for prediction errors
+_FIRST_EXAMPLES = 160  # from which the components are computed; a run of a few steps takes fewer
 
 
 class Autoencoder(nn.Module):
@@ -70,7 +71,7 @@ def train_autoencoder(folder: Path, budget: Budget, batch: int, seed: int) -> It
     examples = max(1, batch // 6)
     pool = data.Pool(data.block_pairs, capacity=1_500, fresh=1, seed=seed + 500_000 * (1 + trainer.steps))
     if trainer.steps == 0:
-        first = [data.block_pairs(seed + i) for i in range(160)]
+        first = [data.block_pairs(seed + i) for i in range(min(_FIRST_EXAMPLES, 8 * budget.steps))]
         net.start_from_components(blocks_of(_crops(first)[:, :4]))
         for key, parameter in trainer.parameters.items():
             trainer.mean[key] = parameter.detach().clone()

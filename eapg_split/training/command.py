@@ -27,7 +27,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--phases", default="all", help=f"all, or some of {names} (comma-separated)")
     parser.add_argument("--weights", type=Path, help="export into this folder at the end")
     parser.add_argument(
-        "--keep-graphs", action="store_true", help="export weights into the graphs that are there"
+        "--keep-graphs",
+        action="store_true",
+        help="export weights into the graphs that are there or that ship",
     )
     parser.add_argument("--export-only", action="store_true", help="train nothing, export what is there")
     parser.add_argument(
@@ -67,7 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _train(chosen, options)
         target = options.weights or (options.folder / "weights" if options.smoke else None)
         if target is not None:
-            for name, difference in export_all(options.folder, target, retrace=not options.keep_graphs):
+            retrace = not (options.keep_graphs or options.smoke)
+            for name, difference in export_all(options.folder, target, retrace=retrace):
                 print(f"exported {name}: graph and module differ by at most {difference:.1e}")
             print(f"weights are in {target}: use them with --weights {target}")
     except EapgError as error:
