@@ -20,7 +20,7 @@ from eapg_split.engines.torch_networks.video_networks import VideoDecoder, Video
 from eapg_split.errors import CorruptWeights, EngineFailure
 
 
-def _blank(part: str) -> nn.Module:
+def blank(part: str) -> nn.Module:
     match part:
         case "text":
             return TextEncoder()
@@ -60,7 +60,7 @@ class TorchNetworks:
 
     def _open(self, part: str) -> nn.Module:
         path = self._manifest.path(part, "safetensors")
-        module = _blank(part)
+        module = blank(part)
         try:
             stored = {key: value.float() for key, value in load_file(path).items()}
             module.load_state_dict(stored)

@@ -129,10 +129,10 @@ def test_phases_are_run_in_the_order_of_the_recipe() -> None:
 def test_shipped_weights_fit_the_networks_of_the_recipe() -> None:
     from safetensors.torch import load_file
 
-    from eapg_split.engines.torch_engine import _blank
+    from eapg_split.engines.torch_engine import blank
 
     for part in PARTS:
-        wanted = {name: value.shape for name, value in _blank(part).state_dict().items()}
+        wanted = {name: value.shape for name, value in blank(part).state_dict().items()}
         stored = load_file(SHIPPED / f"{part}.safetensors")
         assert {name: value.shape for name, value in stored.items()} == wanted
         assert all(bool(torch.isfinite(value.float()).all()) for value in stored.values())
