@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from eapg_split.cli.display import where
 from eapg_split.cli.text import duration, size, table
-from eapg_split.eapg.lexicon import Understanding
+from eapg_split.eapg.completion import Completion
 from eapg_split.runtime.events import Hop, JobDone, PlacedSegment, StepDone
 
 
@@ -67,7 +67,7 @@ def _hops(hops: Sequence[Hop]) -> str:
     return table(("from", "to", "before step", "codec", "raw", "on the wire", "time"), rows)
 
 
-def record(done: JobDone, understanding: Understanding, output: str, wall_s: float) -> str:
+def record(done: JobDone, reading: Completion, output: str, wall_s: float) -> str:
     """The JSON line of `--json`. Its fields are a promise: see docs/cli.md."""
     fields: dict[str, object] = {
         "output": output,
@@ -100,6 +100,6 @@ def record(done: JobDone, understanding: Understanding, output: str, wall_s: flo
             for hop in done.hops
         ],
         "peak_rss_mb": {node: round(count / 1e6, 1) for node, count in done.peak_rss_bytes.items()},
-        "understood": understanding.sentence().removeprefix("understood: "),
+        "understood": reading.sentence().removeprefix("understood: "),
     }
     return json.dumps(fields, ensure_ascii=False)

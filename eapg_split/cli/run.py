@@ -15,7 +15,7 @@ from eapg_split.cli.previews import PreviewWriter
 from eapg_split.cli.report import StepLog, record, render
 from eapg_split.codecs import codec_named
 from eapg_split.domain.workload import Workload
-from eapg_split.eapg.lexicon import understand
+from eapg_split.eapg.completion import complete_prompt
 from eapg_split.eapg.workload import unroll
 from eapg_split.errors import NodeUnavailable, SessionConflict
 from eapg_split.planner import resolve
@@ -28,14 +28,14 @@ def run(options: GenerateOptions) -> None:
     started = time.perf_counter()
     _check(options)
     workload = unroll(options.request)
-    understanding = understand(options.request.prompt)
+    reading = complete_prompt(options.request.prompt, options.request.seed)
     with OutputWriter(options.output) as writer, _open_display(workload) as display:
-        display.say(understanding.sentence())
+        display.say(reading.sentence())
         done, log = asyncio.run(_until_terminated(_Job(options, writer, display)))
         writer.commit()
     wall_s = time.perf_counter() - started
     if options.as_json:
-        typer.echo(record(done, understanding, str(writer.target), wall_s))
+        typer.echo(record(done, reading, str(writer.target), wall_s))
     else:
         typer.echo(render(done, log, str(writer.target), wall_s))
 

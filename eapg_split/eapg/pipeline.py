@@ -15,6 +15,7 @@ from eapg_split.domain.latent import Latent, LatentSpec
 from eapg_split.domain.request import Request
 from eapg_split.domain.workload import Stage, StageKind, Workload
 from eapg_split.eapg import sampler
+from eapg_split.eapg.completion import complete_prompt
 from eapg_split.eapg.networks import Networks
 from eapg_split.eapg.noise import Box, latent_noise
 from eapg_split.eapg.schedule import SIGMA, SIGNAL, canvas_of, time_grid
@@ -72,7 +73,8 @@ class EapgPipeline:
             raise InvalidRequest(
                 "The prompt is withheld from this node: run the text step where it is known."
             )
-        return _pick(workload, step, {"text": self.networks.embed_text(workload.request.prompt.strip())})
+        text = complete_prompt(workload.request.prompt, workload.request.seed).text
+        return _pick(workload, step, {"text": self.networks.embed_text(text)})
 
     def decode(self, workload: Workload, state: Latent) -> Iterator[Frames]:
         """The output's RGB frames (height, width, 3) in order, from the state before the decode step."""

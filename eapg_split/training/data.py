@@ -7,7 +7,7 @@ a few times, always adding new ones.
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from eapg_split.training.captions import mention
 from eapg_split.training.world import Scene, render, render_parts, sample_scene
 
 Frames = NDArray[np.uint8]
+_WHOLE: Final = 0.7
 Example = Mapping[str, NDArray[Any]]  # one rendered example: arrays of several types, by name
 
 
@@ -98,7 +99,10 @@ def upsample(
 
 def _scene(seed: int, duration_s: float = 5.0) -> tuple[Scene, list[int]]:
     scene = sample_scene(Attributes(), seed, duration_s=duration_s)
-    return scene, codes_of(mention(scene.attributes, random.Random(f"mention-{seed}")))
+    rng = random.Random(f"mention-{seed}")
+    # most examples say everything, as a completed prompt does: what is said need not be guessed
+    said = scene.attributes if rng.random() < _WHOLE else mention(scene.attributes, rng)
+    return scene, codes_of(said)
 
 
 def key_frames(seed: int) -> Example:

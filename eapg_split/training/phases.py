@@ -6,7 +6,7 @@ the network predicts x, and the squared error is weighted by min(1/(1-t)^2, cap)
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from eapg_split.eapg.attributes import Attributes
+from eapg_split.eapg.completion import joined, phrase, usual
 from eapg_split.eapg.prompt import tokens_of
 from eapg_split.engines.torch_networks.denoiser import Denoiser
 from eapg_split.engines.torch_networks.text_encoder import TextEncoder
@@ -25,7 +26,10 @@ from eapg_split.training.world import complete
 SIGMA: Final = {1: 1.0, 2: 0.5, 3: 0.5, 4: 0.4}
 _DROP: Final = 0.1
 _WEIGHT_CAP: Final = 16.0
-_SUBJECT: Final = 2.0  # extra weight of the subject, which is small and what people look at
+# Extra weight of the subject, which is small and what people look at. It teaches single images fast, but draws the
+# subject where it only might be; clips, which come later, get little of it.
+_SUBJECT_IN_IMAGES: Final = 2.0
+_SUBJECT_IN_CLIPS: Final = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +73,9 @@ def layout_moment(size: int) -> Tensor:
     return torch.sigmoid(torch.randn(size) * 1.1 - 0.6)
 
 
-def _packed(frames: Tensor, subject: Tensor, codes: Tensor) -> Example:
+def _packed(frames: Tensor, subject: Tensor, codes: Tensor, *, extra: float) -> Example:
     """Frames (B, T, H, W, 3) and subject masks (B, T, H, W) as an example for stage 1."""
-    weight = 1 + _SUBJECT * subject[..., None].float().expand(*subject.shape, 3)
+    weight = 1 + extra * subject[..., None].float().expand(*subject.shape, 3)
     clean = data.even(data.pack_light(data.to_signed(frames), 1))
     return Example(clean, None, codes, data.even(data.pack_light(weight, 1)))
 
@@ -83,14 +87,15 @@ def image_batches(seed: int, size: int) -> Iterator[Example]:
         pick = torch.randint(6, (size,))
         rows = torch.arange(size)
         frames, subject = (data.stack(batch, key)[rows, pick][:, None] for key in ("frames", "subject"))
-        yield _packed(frames, subject, data.stack(batch, "codes"))
+        yield _packed(frames, subject, data.stack(batch, "codes"), extra=_SUBJECT_IN_IMAGES)
 
 
 def key_frame_batches(seed: int, size: int) -> Iterator[Example]:
     """Clips of six key frames for stage 1: (B, 48, 6, 10, 16)."""
     pool = data.Pool(data.key_frames, capacity=20_000, fresh=max(1, size // 3), seed=seed)
     for batch in pool.batches(size):
-        yield _packed(*(data.stack(batch, key) for key in ("frames", "subject", "codes")))
+        frames, subject, codes = (data.stack(batch, key) for key in ("frames", "subject", "codes"))
+        yield _packed(frames, subject, codes, extra=_SUBJECT_IN_CLIPS)
 
 
 def stage1_loss(net: Denoiser, encoder: TextEncoder, example: Example) -> Tensor:
@@ -114,14 +119,27 @@ def stage2_loss(net: Denoiser, encoder: TextEncoder, example: Example) -> Tensor
     return flow_loss(net, example, _text(encoder, example), torch.full((size,), SIGMA[2]), torch.rand(size))
 
 
+def _prompt(rng: random.Random) -> tuple[str, Attributes]:
+    """A text and what it says: nothing, a caption, or a caption that was completed as prompts are."""
+    if rng.random() < 0.05:
+        return "", Attributes()
+    said = mention(complete(Attributes(), rng), rng)
+    text = caption(said, rng)
+    if rng.random() < 0.4:
+        return text, said
+    assumed = usual(said, rng.getrandbits(32))
+    whole = {name: value or getattr(said, name) for name, value in asdict(assumed).items()}
+    return joined(text, phrase(assumed)), Attributes(**whole)
+
+
 def caption_batches(seed: int, size: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Captions as bytes (B, 160) and what they say (B, K)."""
     rng = random.Random(seed)
     while True:
         rows, codes = [], []
         for _ in range(size):
-            said = mention(complete(Attributes(), rng), rng) if rng.random() < 0.95 else Attributes()
-            rows.append(tokens_of(caption(said, rng) if said != Attributes() else ""))
+            text, said = _prompt(rng)
+            rows.append(tokens_of(text))
             codes.append(data.codes_of(said))
         yield torch.from_numpy(np.stack(rows)), torch.tensor(codes)
 

@@ -37,7 +37,7 @@ _LEVEL: Final = MappingProxyType(  # height of the subject's origin in the frame
      "balloon": -0.12, "fish": -0.02, "train": 0.14, "rocket": -0.02}
 )  # fmt: skip
 _LONGEST_CROSSING_S: Final = 5.0
-_LAYOUTS: Final = 3
+_LAYOUTS: Final = 1
 
 
 def complete(attributes: Attributes, rng: random.Random) -> Attributes:
@@ -52,15 +52,16 @@ def complete(attributes: Attributes, rng: random.Random) -> Attributes:
             raise ValueError(
                 f"{name}={value!r} does not go with scene={scene!r}; use one of {', '.join(allowed)}"
             )
-    night = "night" if scene == "city" and rng.random() < 0.7 else rng.choice(TIMES)
+    places = SCENE_BACKGROUNDS[scene]
+    usual = "night" if scene == "city" and rng.random() < 0.7 else rng.choices(TIMES, (0.6, 0.2, 0.2))[0]
     return Attributes(
         scene=scene,
         colour=attributes.colour or rng.choice(COLOURS),
         direction=attributes.direction or rng.choice(SCENE_DIRECTIONS[scene]),
         speed=attributes.speed or rng.choice(SPEEDS),
-        background=attributes.background or rng.choice(SCENE_BACKGROUNDS[scene]),
-        time=attributes.time or night,
-        camera=attributes.camera or rng.choices(CAMERAS, (0.55, 0.15, 0.15, 0.15))[0],
+        background=attributes.background or rng.choices(places, (1.5, *(1.0 for _ in places[1:])))[0],
+        time=attributes.time or usual,
+        camera=attributes.camera or rng.choices(CAMERAS, (0.82, 0.06, 0.06, 0.06))[0],
     )
 
 
@@ -75,9 +76,9 @@ def _camera(attributes: Attributes, duration_s: float, tracking: float) -> Camer
 def _body(attributes: Attributes, rng: random.Random, camera: Camera, aspect: float) -> Motion:
     """Where the subject is: half-way along its path in the middle of the clip, ahead of the camera's own move."""
     scene, duration = str(attributes.scene), camera.duration_s
-    size = rng.uniform(0.92, 1.15)
-    level = _LEVEL[scene] + rng.uniform(-0.025, 0.025)
-    middle_x = rng.uniform(-0.08, 0.08) * aspect
+    size = rng.uniform(0.95, 1.1)
+    level = _LEVEL[scene] + rng.uniform(-0.015, 0.015)
+    middle_x = rng.uniform(-0.04, 0.04) * aspect
     pace = min(1.0, _LONGEST_CROSSING_S / duration)
     across = {"left": -1.0, "right": 1.0}.get(str(attributes.direction), 0.0)
     upwards = {"up": -1.0, "down": 1.0}.get(str(attributes.direction), 0.0)
@@ -114,7 +115,7 @@ def sample_scene(
     camera = _camera(chosen, duration_s, tracking)
     rate = _CYCLES[str(chosen.speed)]
     start = rng.random()
-    # a few layouts a background, not endless ones: a small model learns places that it meets again
+    # few layouts a background, not endless ones: a small model learns places that it meets again
     layout = random.Random(f"eapg-layout-{chosen.background}-{rng.randrange(_LAYOUTS)}")
     actor = Actor(
         colour=PALETTE[str(chosen.colour)],
