@@ -1,4 +1,4 @@
-"""How fast and how small is one job? python -m benchmarks.first_light [--quick] [--json FILE]
+"""How fast and how small is one job? python benchmarks/first_light.py [--quick] [--json FILE]
 
 Measures the default clip as a person would make it, the price of splitting it over three daemons against the same
 steps in one process (same engine, same threads, warm, in turns), and what waiting costs. Every figure is the median
@@ -17,10 +17,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Final
+
+from figures import Row, show, write
 
 from eapg_split.domain.request import Request
 from eapg_split.rpc.job_client import JobOptions, describe, generate
@@ -31,17 +33,6 @@ from eapg_split.runtime.settings import PeerAddress
 ROOT: Final = Path(__file__).resolve().parents[1]
 PROMPT: Final = "A cat running"
 SAME_FRAMES: Final = "the same frames, split and undivided"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One figure: ours, what stands beside it, the bar, and whether it holds."""
-
-    figure: str
-    ours: str
-    beside: str
-    bar: str
-    holds: bool
 
 
 @dataclass(frozen=True)
@@ -111,10 +102,10 @@ def split_overhead(setup: Setup) -> list[Row]:
             runner.run(topology.__aexit__(None, None, None))
     ratios = [ours / theirs for ours, theirs in zip(split, undivided, strict=True)]
     ours = f"{median(ratios):.3f}x ({min(ratios):.3f} to {max(ratios):.3f})"
-    beside = f"undivided {_spread(undivided, 's')}, split {_spread(split, 's')}"
+    beside = {"undivided": _spread(undivided, "s"), "split": _spread(split, "s")}
     return [
         Row(f"{setup.label}, split over three daemons", ours, beside, "<= 1.05x", median(ratios) <= 1.05),
-        Row(SAME_FRAMES, f"{len(digests)} digest", "1", "1", len(digests) == 1),
+        Row(SAME_FRAMES, len(digests), {"undivided": 1}, "1 digest", len(digests) == 1),
     ]
 
 
@@ -147,7 +138,7 @@ async def _split_job(daemons: LocalTopology, setup: Setup) -> JobDone:
 
 @contextmanager
 def _undivided(setup: Setup) -> Iterator[Callable[[], dict[str, object]]]:
-    command = [sys.executable, "-m", "benchmarks.undivided", "--engine", setup.engine]
+    command = [sys.executable, str(Path(__file__).with_name("undivided.py")), "--engine", setup.engine]
     command += ["--threads", str(setup.threads), "--request", json.dumps(setup.fields)]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -171,7 +162,7 @@ def _undivided(setup: Setup) -> Iterator[Callable[[], dict[str, object]]]:
 
 def _row(figure: str, values: Sequence[float], unit: str, bar: float) -> Row:
     return Row(
-        figure, _spread(values, unit), f"{len(values)} runs", f"<= {bar:g} {unit}", median(values) <= bar
+        figure, _spread(values, unit), {"runs": len(values)}, f"<= {bar:g} {unit}", median(values) <= bar
     )
 
 
@@ -196,10 +187,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for measure in (waiting, wall_and_memory, split_overhead):
         for row in measure(setup):
             rows.append(row)
-            mark = "ok  " if row.holds else "MISS"
-            print(f"{mark} {row.figure}: {row.ours}; beside: {row.beside}; bar: {row.bar}", flush=True)
-    if flags.json:
-        flags.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+            print(show(row), flush=True)
+    write(rows, flags.json)
     judged = [row for row in rows if row.figure == SAME_FRAMES] if flags.quick else rows
     return 0 if all(row.holds for row in judged) else 1
 

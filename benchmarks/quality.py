@@ -1,4 +1,4 @@
-"""How good are the clips of the shipped weights? python -m benchmarks.quality
+"""How good are the clips of the shipped weights? python benchmarks/quality.py
 
 All scenes in English and Chinese, five prompts and seeds each, run through the whole pipeline in this process and
 judged by a classifier that has seen nothing but renders. Beside every figure stands the same measure on true
@@ -8,21 +8,21 @@ Exit code 0 when every gate holds, 1 otherwise.
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import cv2
 import numpy as np
 import torch
+from figures import Row, show, write
 from numpy.typing import NDArray
+from quality_clips import Bench, Case, Measured, cases
+from train_classifier import CHECKPOINT
 
-from benchmarks.quality_clips import Bench, Case, Measured, cases
-from benchmarks.train_classifier import CHECKPOINT
 from eapg_split.domain.request import Request
 from eapg_split.eapg.attributes import SCENES
 from eapg_split.engines import KINDS, open_engine
@@ -38,17 +38,6 @@ _FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One published figure; `holds` is None where no bar was set."""
-
-    figure: str
-    ours: float
-    beside: str
-    bar: str
-    holds: bool | None
-
-
-@dataclass(frozen=True, slots=True)
 class Result:
     """One case with the measures of the generated clip and of the true render."""
 
@@ -60,7 +49,7 @@ class Result:
 def rows(results: Sequence[Result], accuracy: dict[str, float]) -> list[Row]:
     """The figures of a run, and the classifier's own accuracy on held-out renders."""
     table = [
-        _gate(f"classifier: {name} on held-out renders", share, "", _CLASSIFIER_BAR)
+        _gate(f"classifier: {name} on held-out renders", share, {}, _CLASSIFIER_BAR)
         for name, share in accuracy.items()
         if name in BARS
     ]
@@ -69,7 +58,9 @@ def rows(results: Sequence[Result], accuracy: dict[str, float]) -> list[Row]:
             ours = _recovered(chosen, name, lambda result: result.ours)
             true = _recovered(chosen, name, lambda result: result.true)
             table.append(
-                _gate(f"{name} recovered, {label} ({len(chosen)} clips)", ours, f"renders {true:.3f}", bar)
+                _gate(
+                    f"{name} recovered, {label} ({len(chosen)} clips)", ours, {"renders": round(true, 4)}, bar
+                )
             )
     return table + _motion_rows(results)
 
@@ -83,22 +74,20 @@ def _motion_rows(results: Sequence[Result]) -> list[Row]:
     steady = float(np.mean([r.ours.flicker for r in results]))
     steady_true = float(np.mean([r.true.flicker for r in results]))
     wall = float(np.mean([r.ours.seconds for r in results]))
-    beside = f"renders {true.rate:.3f}, renders shuffled {shuffled.rate:.3f}"
+    moving = {"renders": round(true.rate, 4), "renders shuffled": round(shuffled.rate, 4)}
     return [
-        Row("temporal flicker (1 is still)", round(steady, 4), f"renders {steady_true:.4f}", "", None),
-        Row("motion break rate, moving parts", round(ours.rate, 4), beside, "", None),
+        Row("temporal flicker (1 is still)", round(steady, 4), {"renders": round(steady_true, 4)}),
+        Row("motion break rate, moving parts", round(ours.rate, 4), moving),
         Row(
             "motion break rate, resting parts",
             round(ours.resting_rate, 4),
-            f"renders {true.resting_rate:.3f}",
-            "",
-            None,
+            {"renders": round(true.resting_rate, 4)},
         ),
-        Row("seconds of computing a clip", round(wall, 2), "", "", None),
+        Row("seconds of computing a clip", round(wall, 2)),
     ]
 
 
-def _gate(figure: str, ours: float, beside: str, bar: float) -> Row:
+def _gate(figure: str, ours: float, beside: dict[str, float], bar: float) -> Row:
     return Row(figure, round(ours, 4), beside, f">= {bar}", ours >= bar)
 
 
@@ -186,7 +175,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="at most three minutes: small clips, few of them"
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object a row on standard output")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there")
     parser.add_argument("--sheets", type=Path, default=RUNS / "sheets", help="where the contact sheets go")
     options = parser.parse_args()
     unknown = set(options.scenes.split(",")) - set(SCENES)
@@ -225,13 +214,9 @@ def main() -> int:
     write_sheets(bench, results, options.sheets)
     print("\n".join(by_scene(results)), file=sys.stderr)
     for row in table:
-        holds = {True: "holds", False: "MISSED", None: ""}[row.holds]
-        print(
-            json.dumps(asdict(row))
-            if options.json
-            else f"{row.figure:48} {row.ours:8.4f} {row.bar:8} {holds:6} {row.beside}"
-        )
-    return 0 if all(row.holds is not False for row in table) else 1
+        print(show(row))
+    write(table, options.json)
+    return 0 if all(row.holds for row in table) else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Trains the attribute classifier on renders: python -m benchmarks.train_classifier (about 12 minutes of one core).
+"""Trains the attribute classifier on renders: python benchmarks/train_classifier.py (about 12 minutes of one core).
 
 Renders are kept in runs/classifier/ and used again as long as the world draws the same. Held-out renders come from
 other seeds, are drawn at 256x144 and shrunk as generated clips are; their accuracy is stored in the file.
@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from quality_clips import world_fingerprint
 from torch import Tensor, nn
 
-from benchmarks.quality_clips import world_fingerprint
 from eapg_split.eapg.attributes import DIRECTIONS, SCENES, VALUES, Attributes
 from eapg_split.training.classifier import (
     FRAMES,

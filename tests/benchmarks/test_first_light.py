@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-
-from benchmarks.first_light import main
+from first_light import main
 
 
 @pytest.mark.cluster

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from train_classifier import CHECKPOINT, augment, draw_clips
 
-from benchmarks.train_classifier import CHECKPOINT, augment, draw_clips
 from eapg_split.eapg.attributes import DIRECTIONS, SCENES, VALUES, Attributes
 from eapg_split.errors import CorruptWeights
 from eapg_split.training.classifier import (
