@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from eapg_split.engines.torch_networks.video_networks import VideoDecoder, VideoEncoder, patches
 from eapg_split.training import data
-from eapg_split.training.loop import Budget, Progress, Trainer
+from eapg_split.training.loop import Budget, Progress, Trainer, learning_device
 
 _NOISE = 0.04  # of a unit-variance latent: stands in for quantisation and for prediction errors
 _FIRST_EXAMPLES = 160  # from which the components are computed; a run of a few steps takes fewer
@@ -66,13 +66,13 @@ def reconstruction_loss(net: Autoencoder, frames: Tensor) -> Tensor:
 
 def train_autoencoder(folder: Path, budget: Budget, batch: int, seed: int) -> Iterator[Progress]:
     """Runs the phase; `batch` counts crops and is a multiple of the six that one example holds."""
-    net = Autoencoder()
+    net = Autoencoder().to(learning_device())
     trainer = Trainer("autoencoder", net, folder)
     examples = max(1, batch // 6)
     pool = data.Pool(data.block_pairs, capacity=1_500, fresh=1, seed=seed + 500_000 * (1 + trainer.steps))
     if trainer.steps == 0:
         first = [data.block_pairs(seed + i) for i in range(min(_FIRST_EXAMPLES, 8 * budget.steps))]
-        net.start_from_components(blocks_of(_crops(first)[:, :4]))
+        net.start_from_components(blocks_of(_crops(first)[:, :4]).to(trainer.device))
         for key, parameter in trainer.parameters.items():
             trainer.mean[key] = parameter.detach().clone()
     batches = (_crops(b) for b in pool.batches(examples))

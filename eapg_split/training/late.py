@@ -19,7 +19,7 @@ from eapg_split.engines.torch_networks.denoiser import LOW, Denoiser
 from eapg_split.errors import InvalidRequest
 from eapg_split.training import data
 from eapg_split.training.autoencoder import Autoencoder
-from eapg_split.training.loop import Budget, Progress, Trainer
+from eapg_split.training.loop import Budget, Progress, Trainer, learning_device
 from eapg_split.training.phases import SIGMA, Example, flow_loss
 from eapg_split.training.world import render, sample_scene
 
@@ -104,7 +104,7 @@ def _batches(net: Autoencoder, seed: int, size: int) -> Iterator[tuple[Example, 
 
 def low_loss(net: Denoiser, batch: tuple[Example, Tensor]) -> Tensor:
     example, sigma = batch
-    return flow_loss(net, example, None, sigma, torch.rand(len(sigma)))
+    return flow_loss(net, example, None, sigma, torch.rand_like(sigma))
 
 
 def train_low(folder: Path, budget: Budget, batch: int, seed: int) -> Iterator[Progress]:
@@ -113,7 +113,7 @@ def train_low(folder: Path, budget: Budget, batch: int, seed: int) -> Iterator[P
         raise InvalidRequest(f"{folder} has no trained autoencoder: run the phase 'autoencoder' first.")
     codec = Autoencoder()
     Trainer("autoencoder", codec, folder).use_mean()
-    net = Denoiser(LOW)
+    net = Denoiser(LOW).to(learning_device())
     trainer = Trainer("low", net, folder)
     first = seed + 700_000 * (1 + trainer.steps)
     return trainer.run(_batches(codec, first, batch), lambda b: low_loss(net, b), batch, budget)

@@ -10,9 +10,9 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -51,6 +51,23 @@ def _save(path: Path, tensors: dict[str, Tensor], meta: dict[str, str]) -> None:
     partial.replace(path)
 
 
+def learning_device() -> torch.device:
+    """The GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def moved(batch: Batch, device: torch.device) -> Batch:
+    """The batch with every tensor in it on the device; batches are tensors, tuples or dataclasses of such."""
+    if isinstance(batch, Tensor):
+        return cast(Batch, batch.to(device))
+    if isinstance(batch, tuple):
+        return cast(Batch, tuple(moved(part, device) for part in batch))
+    if is_dataclass(batch) and not isinstance(batch, type):
+        parts = {field.name: moved(getattr(batch, field.name), device) for field in fields(batch)}
+        return cast(Batch, replace(batch, **parts))
+    return batch
+
+
 class Trainer:
     """Trains one module; `folder/NAME.safetensors` holds its state.
 
@@ -59,6 +76,7 @@ class Trainer:
 
     def __init__(self, name: str, module: nn.Module, folder: Path) -> None:
         self.name, self.module = name, module
+        self.device = next(module.parameters()).device
         self.path = folder / f"{name}.safetensors"
         self.parameters = {k: p for k, p in module.named_parameters() if p.requires_grad}
         self.mean: dict[str, Tensor] = {k: p.detach().clone() for k, p in self.parameters.items()}
@@ -116,7 +134,7 @@ class Trainer:
             share = max(spent / budget.minutes, (step + 1) / budget.steps)
             for group in optimiser.param_groups:
                 group["lr"] = self._rate(step, share, budget.rate)
-            loss = loss_of(next(batches))
+            loss = loss_of(moved(next(batches), self.device))
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(self.parameters.values(), 1.0)

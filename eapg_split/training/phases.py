@@ -64,7 +64,7 @@ def flow_loss(net: Denoiser, example: Example, text: Tensor | None, sigma: Tenso
 def _text(encoder: TextEncoder, example: Example) -> Tensor:
     """Embeddings of the mentioned attributes; one caption in ten is dropped for guidance."""
     assert example.codes is not None
-    kept = torch.rand(len(example.codes), 1) >= _DROP
+    kept = torch.rand(len(example.codes), 1, device=example.codes.device) >= _DROP
     return encoder.exact(example.codes * kept)
 
 
@@ -99,8 +99,9 @@ def key_frame_batches(seed: int, size: int) -> Iterator[Example]:
 
 
 def stage1_loss(net: Denoiser, encoder: TextEncoder, example: Example) -> Tensor:
-    size = len(example.clean)
-    return flow_loss(net, example, _text(encoder, example), torch.ones(size), layout_moment(size))
+    device, size = example.clean.device, len(example.clean)
+    sigma, t = torch.ones(size, device=device), layout_moment(size).to(device)
+    return flow_loss(net, example, _text(encoder, example), sigma, t)
 
 
 def early_batches(seed: int, size: int) -> Iterator[Example]:
@@ -115,8 +116,8 @@ def early_batches(seed: int, size: int) -> Iterator[Example]:
 
 
 def stage2_loss(net: Denoiser, encoder: TextEncoder, example: Example) -> Tensor:
-    size = len(example.clean)
-    return flow_loss(net, example, _text(encoder, example), torch.full((size,), SIGMA[2]), torch.rand(size))
+    t = torch.rand(len(example.clean), device=example.clean.device)
+    return flow_loss(net, example, _text(encoder, example), torch.full_like(t, SIGMA[2]), t)
 
 
 def _prompt(rng: random.Random) -> tuple[str, Attributes]:

@@ -17,7 +17,7 @@ from eapg_split.export.onnx import check, export_part, part_specs, write_manifes
 from eapg_split.training import phases
 from eapg_split.training.autoencoder import Autoencoder, train_autoencoder
 from eapg_split.training.late import train_low
-from eapg_split.training.loop import Budget, Progress, Trainer
+from eapg_split.training.loop import Budget, Progress, Trainer, learning_device
 
 TIME_SHIFT: Final = (1.0, 1.0, 1.0, 1.0)
 
@@ -62,17 +62,18 @@ def train_phase(phase: Phase, folder: Path, budget: Budget, seed: int) -> Iterat
         return train_autoencoder(folder, budget, phase.batch, seed)
     if phase.name == "low":
         return train_low(folder, budget, phase.batch, seed)
-    encoder = TextEncoder()
+    device = learning_device()
+    encoder = TextEncoder().to(device)
     if phase.name == "text":
         trainer = Trainer("text", encoder, folder)
         captions = phases.caption_batches(seed + 1_000_000 * trainer.steps, phase.batch)
         return trainer.run(captions, lambda b: phases.text_loss(encoder, b), phase.batch, budget)
     if phase.name == "stage2":
-        net = Denoiser(STAGE2)
+        net = Denoiser(STAGE2).to(device)
         trainer = Trainer("stage2", net, folder)
         windows = phases.early_batches(seed + 1_000_000 * (1 + trainer.steps), phase.batch)
         return trainer.run(windows, lambda b: phases.stage2_loss(net, encoder, b), phase.batch, budget)
-    net = Denoiser(STAGE1)
+    net = Denoiser(STAGE1).to(device)
     trainer = Trainer("stage1", net, folder)
     make = phases.image_batches if phase.name == "stage1-images" else phases.key_frame_batches
     frames = make(seed + 1_000_000 * (1 + trainer.steps), phase.batch)
