@@ -163,12 +163,32 @@ def _open_av1(path: Path, video: VideoFormat) -> ContainerSink:
     context = stream.codec_context
     context.color_primaries = context.color_trc = context.colorspace = _BT709
     context.color_range = _STUDIO_RANGE
+    with _usual_priority():
+        context.open()
 
     def convert(picture: "VideoFrame | None") -> "Iterator[VideoFrame]":
         if picture is not None:
             yield picture.reformat(format="yuv420p", dst_colorspace=_BT709, dst_color_range=_STUDIO_RANGE)
 
     return ContainerSink(path, video, stream, convert)
+
+
+@contextlib.contextmanager
+def _usual_priority() -> Iterator[None]:
+    """Keeps threads as they were, and new ones usual.
+
+    Where it may (as root, so in most containers), SVT-AV1 makes its threads and the one that opens it real-time ones
+    of the highest priority: they would starve the engine, the event loop and the rest of the machine.
+    """
+    tasks = Path("/proc/self/task")
+    if not tasks.is_dir() or not hasattr(os, "sched_setscheduler"):
+        yield
+        return
+    policy, parameters, before = os.sched_getscheduler(0), os.sched_getparam(0), set(os.listdir(tasks))
+    yield
+    for task in (0, *(int(name) for name in os.listdir(tasks) if name not in before)):
+        with contextlib.suppress(OSError):  # a thread may be gone by now
+            os.sched_setscheduler(task, policy, parameters)
 
 
 def _open_gif(path: Path, video: VideoFormat) -> ContainerSink:

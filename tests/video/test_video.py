@@ -1,5 +1,6 @@
 """Frames that go in come out of the file: their number, size, time and colours, whatever the container."""
 
+import os
 import resource
 from collections.abc import Sequence
 from pathlib import Path
@@ -165,6 +166,19 @@ def test_a_frame_of_another_size_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputFailure, match="defect"):
         sink.write(np.zeros((64, 66, 3), np.uint8))
     sink.abort()
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getscheduler"), reason="only Linux tells how threads are scheduled"
+)
+def test_no_thread_becomes_a_real_time_one(tmp_path: Path) -> None:
+    sink = open_sink(tmp_path, VideoFormat(".mp4", 24, 64, 64))
+    for frame in cartoon(64, 64, 3):
+        sink.write(frame)
+    policies = {os.sched_getscheduler(int(name)) for name in os.listdir("/proc/self/task")}
+    sink.finish()
+    assert policies == {os.SCHED_OTHER}
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 def test_memory_stays_small(tmp_path: Path) -> None:
