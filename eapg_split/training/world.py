@@ -37,6 +37,8 @@ _LEVEL: Final = MappingProxyType(  # height of the subject's origin in the frame
      "balloon": -0.12, "fish": -0.02, "train": 0.14, "rocket": -0.02}
 )  # fmt: skip
 _LONGEST_CROSSING_S: Final = 5.0
+# how often each of SCENES is drawn: legs, wings and bounces take more practice than a hull
+_DIFFICULTY: Final = (3.0, 1.5, 2.0, 2.0, 1.0, 1.0, 1.5, 1.0, 1.0, 1.0)
 _LAYOUTS: Final = 1
 
 
@@ -45,7 +47,7 @@ def complete(attributes: Attributes, rng: random.Random) -> Attributes:
 
     Raises ValueError when the given values do not go together (a fish in the desert).
     """
-    scene = attributes.scene or rng.choice(SCENES)
+    scene = attributes.scene or rng.choices(SCENES, _DIFFICULTY)[0]
     for name, allowed in (("background", SCENE_BACKGROUNDS[scene]), ("direction", SCENE_DIRECTIONS[scene])):
         value = getattr(attributes, name)
         if value is not None and value not in allowed:
