@@ -16,8 +16,8 @@ from eapg_split.eapg.prompt import TEXT_BYTES
 
 _NATURAL_COLOURS: Final = MappingProxyType(
     {
-        "cat": ("orange", "white", "black"),
-        "car": ("red", "blue", "yellow"),
+        "cat": ("orange",),
+        "car": ("red", "blue"),
         "ball": ("red", "blue", "purple"),
         "bird": ("blue", "red", "yellow"),
         "boat": ("white", "red"),

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from eapg_split.errors import EapgError, OutputFailure
 from eapg_split.training.loop import Budget
-from eapg_split.training.recipe import PHASES, Phase, export_all, phases_named, train_phase
+from eapg_split.training.recipe import PHASES, Phase, export_all, phases_named, start_from, train_phase
 
 _SMOKE_STEPS = 3
 
@@ -25,6 +25,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, default=90.0, help="how long this run may take (default 90)")
     names = ", ".join(phase.name for phase in PHASES)
     parser.add_argument("--phases", default="all", help=f"all, or some of {names} (comma-separated)")
+    parser.add_argument("--from", dest="start", type=Path, help="go on from the weights in this folder")
     parser.add_argument("--weights", type=Path, help="export into this folder at the end")
     parser.add_argument(
         "--keep-graphs",
@@ -65,6 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         chosen = phases_named(options.phases)
+        if options.start is not None:
+            made = start_from(options.start, options.folder)
+            print(
+                f"going on from {options.start} with {', '.join(made) or 'nothing: the folder has its own state'}"
+            )
         if not options.export_only:
             _train(chosen, options)
         target = options.weights or (options.folder / "weights" if options.smoke else None)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Final
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
-from eapg_split.engines.store import SHIPPED
+from eapg_split.engines.store import SHIPPED, read_manifest
 from eapg_split.engines.torch_networks.denoiser import LOW, STAGE1, STAGE2, Denoiser
 from eapg_split.engines.torch_networks.text_encoder import TextEncoder
 from eapg_split.errors import InvalidRequest
@@ -78,6 +79,31 @@ def train_phase(phase: Phase, folder: Path, budget: Budget, seed: int) -> Iterat
     make = phases.image_batches if phase.name == "stage1-images" else phases.key_frame_batches
     frames = make(seed + 1_000_000 * (1 + trainer.steps), phase.batch)
     return trainer.run(frames, lambda b: phases.stage1_loss(net, encoder, b), phase.batch, budget)
+
+
+def start_from(weights: Path, folder: Path) -> tuple[str, ...]:
+    """Gives `folder` a training state from exported weights where it has none, so that training goes on from them.
+
+    Returns the names of the states that were made. Raises CorruptWeights when the weights are not whole.
+    """
+    manifest = read_manifest(weights)
+    codec = Autoencoder()
+    parts: dict[str, dict[str, nn.Module]] = {
+        "text": {"text": TextEncoder()},
+        "stage1": {"stage1": Denoiser(STAGE1)},
+        "stage2": {"stage2": Denoiser(STAGE2)},
+        "low": {"low": Denoiser(LOW)},
+        "autoencoder": {"encoder": codec.encoder, "decoder": codec.decoder},
+    }
+    missing = [name for name in parts if not (folder / f"{name}.safetensors").exists()]
+    for name in missing:
+        for part, module in parts[name].items():
+            stored = load_file(manifest.path(part, "safetensors"))
+            module.load_state_dict({key: value.float() for key, value in stored.items()})
+        trainer = Trainer(name, codec if name == "autoencoder" else parts[name][name], folder)
+        trainer.steps = 1  # not the beginning: what starts afresh at step 0 must leave these weights alone
+        trainer.save(finished=True)
+    return tuple(missing)
 
 
 def trained_modules(folder: Path) -> dict[str, nn.Module]:

@@ -38,7 +38,7 @@ _LEVEL: Final = MappingProxyType(  # height of the subject's origin in the frame
 )  # fmt: skip
 _LONGEST_CROSSING_S: Final = 5.0
 # how often each of SCENES is drawn: legs, wings and bounces take more practice than a hull
-_DIFFICULTY: Final = (3.0, 1.5, 2.0, 2.0, 1.0, 1.0, 1.5, 1.0, 1.0, 1.0)
+_DIFFICULTY: Final = (5.0, 1.5, 2.0, 2.0, 1.0, 1.0, 1.5, 1.0, 1.0, 1.0)
 _LAYOUTS: Final = 1
 
 

@@ -45,7 +45,7 @@ def test_the_completion_says_what_it_means(seed: int) -> None:
 
 
 def test_seeds_vary_what_is_assumed() -> None:
-    assert len({complete_prompt("A cat running", seed).text for seed in range(20)}) > 2
+    assert len({complete_prompt("A car", seed).text for seed in range(20)}) > 2
 
 
 @pytest.mark.parametrize(

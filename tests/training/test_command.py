@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from eapg_split.domain.latent import Latent
 from eapg_split.domain.request import Request
@@ -136,3 +137,12 @@ def test_shipped_weights_fit_the_networks_of_the_recipe() -> None:
         stored = load_file(SHIPPED / f"{part}.safetensors")
         assert {name: value.shape for name, value in stored.items()} == wanted
         assert all(bool(torch.isfinite(value.float()).all()) for value in stored.values())
+
+
+def test_training_goes_on_from_shipped_weights(tmp_path: Path) -> None:
+    target = tmp_path / "weights"
+    flags = ["--from", str(SHIPPED), "--export-only", "--keep-graphs", "--folder", str(tmp_path / "state")]
+    assert main([*flags, "--weights", str(target), "--threads", "1"]) == 0
+    for path in SHIPPED.glob("*.safetensors"):
+        ours, theirs = load_file(target / path.name), load_file(path)
+        assert all(bool((ours[key] - theirs[key]).abs().max() < 1e-3) for key in theirs), path.name
