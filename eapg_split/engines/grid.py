@@ -5,6 +5,11 @@ import numpy as np
 from eapg_split.eapg.networks import Floats
 
 
+def denoiser_of(stage: int) -> tuple[str, int]:
+    """Which part predicts at a stage (1 to 4), and how many latent cells a side its tokens fold together."""
+    return (f"stage{stage}", 1) if stage <= 2 else ("low", 2)
+
+
 def even(latent: Floats, patch: int) -> Floats:
     """Repeats the last row and column of (1, C, T, H, W) until both are multiples of 2 * patch."""
     height, width = latent.shape[-2:]

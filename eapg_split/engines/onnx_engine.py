@@ -10,7 +10,7 @@ import onnxruntime as ort
 from eapg_split.eapg.networks import Floats
 from eapg_split.eapg.prompt import tokens_of
 from eapg_split.eapg.schedule import SIGMA
-from eapg_split.engines.grid import cropped, even
+from eapg_split.engines.grid import cropped, denoiser_of, even
 from eapg_split.engines.store import Manifest
 from eapg_split.errors import CorruptWeights, EngineFailure
 
@@ -57,8 +57,7 @@ class OnnxNetworks:
         return np.stack(rows)
 
     def predict(self, stage: int, x_t: Floats, t: float, clean_up: Floats, text: Floats | None) -> Floats:
-        part = f"stage{stage}" if stage <= 2 else "low"
-        patch = 1 if stage <= 2 else 2
+        part, patch = denoiser_of(stage)
         feeds: dict[str, np.ndarray] = {
             "x": even(x_t, patch),
             "t": np.array([t], dtype=np.float32),

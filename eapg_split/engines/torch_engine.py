@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from eapg_split.eapg.networks import Floats
 from eapg_split.eapg.prompt import tokens_of
 from eapg_split.eapg.schedule import SIGMA
-from eapg_split.engines.grid import cropped, even
+from eapg_split.engines.grid import cropped, denoiser_of, even
 from eapg_split.engines.store import Manifest
 from eapg_split.engines.torch_networks.denoiser import LOW, STAGE1, STAGE2, Denoiser
 from eapg_split.engines.torch_networks.text_encoder import TextEncoder
@@ -82,8 +82,7 @@ class TorchNetworks:
         return np.stack([self._run("text", _tensor(tokens_of(text)[None]))[0] for text in (prompt, "")])
 
     def predict(self, stage: int, x_t: Floats, t: float, clean_up: Floats, text: Floats | None) -> Floats:
-        part = f"stage{stage}" if stage <= 2 else "low"
-        patch = 1 if stage <= 2 else 2
+        part, patch = denoiser_of(stage)
         result = self._run(
             part,
             _tensor(even(x_t, patch)),

@@ -19,6 +19,8 @@ from onnx import helper, numpy_helper
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from eapg_split.eapg.networks import TEXT_TOKENS, TEXT_WIDTH
+from eapg_split.eapg.prompt import TEXT_BYTES
 from eapg_split.errors import CorruptWeights
 
 _OPSET: Final = 20
@@ -147,7 +149,7 @@ def _grid(channels: int, frames: int, height: int, width: int) -> Tensor:
 def part_specs(modules: Mapping[str, nn.Module]) -> dict[str, PartSpec]:
     """How each of the six parts is traced."""
     moment = {"t": torch.full((1,), 0.5), "level": torch.full((1,), 0.5)}
-    text = torch.zeros(1, 7, 48)
+    text = torch.zeros(1, TEXT_TOKENS, TEXT_WIDTH)
     latent = (2, 3, 4)
 
     def denoiser(name: str, example: Tensor, extra: dict[str, Tensor | None]) -> PartSpec:
@@ -160,7 +162,7 @@ def part_specs(modules: Mapping[str, nn.Module]) -> dict[str, PartSpec]:
     second = _grid(192, 4, 18, 32)
     third = _grid(12, 5, 20, 32)
     return {
-        "text": PartSpec(modules["text"], {"tokens": torch.zeros(1, 160, dtype=torch.int64)}, {}),
+        "text": PartSpec(modules["text"], {"tokens": torch.zeros(1, TEXT_BYTES, dtype=torch.int64)}, {}),
         "stage1": denoiser("stage1", first, {"clean_up": None, "text": text}),
         "stage2": denoiser("stage2", second, {"clean_up": second.clone(), "text": text}),
         "low": denoiser("low", third, {"clean_up": third.clone(), "text": None}),

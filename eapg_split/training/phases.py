@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from eapg_split.eapg import schedule
 from eapg_split.eapg.attributes import Attributes
 from eapg_split.eapg.completion import joined, phrase, usual
 from eapg_split.eapg.prompt import tokens_of
@@ -23,7 +24,7 @@ from eapg_split.training import data
 from eapg_split.training.captions import caption, mention
 from eapg_split.training.world import complete
 
-SIGMA: Final = {1: 1.0, 2: 0.5, 3: 0.5, 4: 0.4}
+SIGMA: Final = dict(enumerate(schedule.SIGMA, start=1))  # noise weight at the start of each stage
 _DROP: Final = 0.1
 _WEIGHT_CAP: Final = 16.0
 # Extra weight of the subject, which is small and what people look at. It teaches single images fast, but draws the

@@ -81,26 +81,37 @@ def train_phase(phase: Phase, folder: Path, budget: Budget, seed: int) -> Iterat
     return trainer.run(frames, lambda b: phases.stage1_loss(net, encoder, b), phase.batch, budget)
 
 
+def _blank_states() -> dict[str, nn.Module]:
+    """An untrained module for every training state."""
+    return {
+        "text": TextEncoder(),
+        "autoencoder": Autoencoder(),
+        "stage1": Denoiser(STAGE1),
+        "stage2": Denoiser(STAGE2),
+        "low": Denoiser(LOW),
+    }
+
+
+def _parts_of(name: str, module: nn.Module) -> dict[str, nn.Module]:
+    """The parts that ship of one training state."""
+    if isinstance(module, Autoencoder):
+        return {"encoder": module.encoder, "decoder": module.decoder}
+    return {name: module}
+
+
 def start_from(weights: Path, folder: Path) -> tuple[str, ...]:
     """Gives `folder` a training state from exported weights where it has none, so that training goes on from them.
 
     Returns the names of the states that were made. Raises CorruptWeights when the weights are not whole.
     """
     manifest = read_manifest(weights)
-    codec = Autoencoder()
-    parts: dict[str, dict[str, nn.Module]] = {
-        "text": {"text": TextEncoder()},
-        "stage1": {"stage1": Denoiser(STAGE1)},
-        "stage2": {"stage2": Denoiser(STAGE2)},
-        "low": {"low": Denoiser(LOW)},
-        "autoencoder": {"encoder": codec.encoder, "decoder": codec.decoder},
-    }
-    missing = [name for name in parts if not (folder / f"{name}.safetensors").exists()]
+    blank = _blank_states()
+    missing = [name for name in blank if not (folder / f"{name}.safetensors").exists()]
     for name in missing:
-        for part, module in parts[name].items():
+        for part, module in _parts_of(name, blank[name]).items():
             stored = load_file(manifest.path(part, "safetensors"))
             module.load_state_dict({key: value.float() for key, value in stored.items()})
-        trainer = Trainer(name, codec if name == "autoencoder" else parts[name][name], folder)
+        trainer = Trainer(name, blank[name], folder)
         trainer.steps = 1  # not the beginning: what starts afresh at step 0 must leave these weights alone
         trainer.save(finished=True)
     return tuple(missing)
@@ -108,20 +119,14 @@ def start_from(weights: Path, folder: Path) -> tuple[str, ...]:
 
 def trained_modules(folder: Path) -> dict[str, nn.Module]:
     """The averaged networks that `folder` holds. Raises InvalidRequest when a phase has not run yet."""
-    missing = [
-        name for name in ("text", "autoencoder", "stage1", "stage2", "low")
-        if not (folder / f"{name}.safetensors").exists()
-    ]  # fmt: skip
+    blank = _blank_states()
+    missing = [name for name in blank if not (folder / f"{name}.safetensors").exists()]
     if missing:
         raise InvalidRequest(f"{folder} has no {', '.join(missing)}: run those phases before the export.")
-    codec = Autoencoder()
-    Trainer("autoencoder", codec, folder).use_mean()
-    plain: dict[str, nn.Module] = {
-        "text": TextEncoder(), "stage1": Denoiser(STAGE1), "stage2": Denoiser(STAGE2), "low": Denoiser(LOW)
-    }  # fmt: skip
-    for name, module in plain.items():
-        Trainer(name, module, folder).use_mean()
-    return plain | {"encoder": codec.encoder.eval(), "decoder": codec.decoder.eval()}
+    parts: dict[str, nn.Module] = {}
+    for name, module in blank.items():
+        parts |= _parts_of(name, Trainer(name, module, folder).use_mean())
+    return {name: part.eval() for name, part in parts.items()}
 
 
 def export_all(folder: Path, weights: Path, *, retrace: bool = True) -> Iterator[tuple[str, float]]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from eapg_split.eapg.attributes import VALUES
+from eapg_split.eapg.networks import TEXT_WIDTH
 from eapg_split.engines.torch_networks.blocks import (
     AttentionBlock,
     Modulation,
@@ -18,7 +19,6 @@ from eapg_split.engines.torch_networks.blocks import (
     fourier,
     zeroed,
 )
-from eapg_split.engines.torch_networks.text_encoder import TEXT_DIM
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Denoiser(nn.Module):
         finest, coarsest = c.widths[0], c.widths[-1]
         self.moment = nn.Linear(64, c.condition)
         if c.text:
-            self.caption = nn.Linear(len(VALUES) * TEXT_DIM, c.condition)
+            self.caption = nn.Linear(len(VALUES) * TEXT_WIDTH, c.condition)
         self.condition = nn.Linear(c.condition, c.condition)
         # wide inputs already see a neighbourhood (a 4x4x4 block): mixing channels is enough there
         kernel = 1 if tokens > 100 else 3

@@ -5,9 +5,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from eapg_split.eapg.attributes import VALUES
+from eapg_split.eapg.networks import TEXT_WIDTH
 from eapg_split.eapg.prompt import TEXT_BYTES
 
-TEXT_DIM = 48
 ATTRIBUTES = tuple(VALUES)
 
 
@@ -54,7 +54,7 @@ class TextEncoder(nn.Module):
         draw = torch.Generator().manual_seed(20)
         for name in ATTRIBUTES:
             self.register_buffer(
-                f"table_{name}", torch.randn(len(VALUES[name]) + 1, TEXT_DIM, generator=draw)
+                f"table_{name}", torch.randn(len(VALUES[name]) + 1, TEXT_WIDTH, generator=draw)
             )
 
     def logits(self, tokens: Tensor) -> list[Tensor]:
