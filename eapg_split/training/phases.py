@@ -18,7 +18,7 @@ from eapg_split.eapg import schedule
 from eapg_split.eapg.attributes import Attributes
 from eapg_split.eapg.completion import joined, phrase, usual
 from eapg_split.eapg.prompt import tokens_of
-from eapg_split.engines.torch_networks.denoiser import Denoiser
+from eapg_split.engines.torch_networks.denoiser import Denoiser, clip_places
 from eapg_split.engines.torch_networks.text_encoder import TextEncoder
 from eapg_split.training import data
 from eapg_split.training.captions import caption, mention
@@ -30,20 +30,22 @@ _WEIGHT_CAP: Final = 16.0
 # Extra weight of the subject, which is small and what people look at. It teaches single images fast, but draws the
 # subject where it only might be; clips, which come later, get little of it.
 _SUBJECT_IN_IMAGES: Final = 2.0
-_SUBJECT_IN_CLIPS: Final = 0.4
+_SUBJECT_IN_CLIPS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
     """What a denoiser learns from: the clean latent, its source (or None), the mentioned attributes or None.
 
-    `weight` is broadcast against the squared error and says which elements matter more.
+    `weight` is broadcast against the squared error and says which elements matter more; `when` (B, T) places
+    frames in their clip where `clean` is not a whole one.
     """
 
     clean: Tensor
     up: Tensor | None
     codes: Tensor | None
     weight: Tensor | None = None
+    when: Tensor | None = None
 
 
 def flow_loss(net: Denoiser, example: Example, text: Tensor | None, sigma: Tensor, t: Tensor) -> Tensor:
@@ -54,7 +56,7 @@ def flow_loss(net: Denoiser, example: Example, text: Tensor | None, sigma: Tenso
     if example.up is not None:
         start = start + example.up * (1 - sigma).reshape(shape)
     now = t.reshape(shape)
-    predicted = net((1 - now) * start + now * clean, t, example.up, text, sigma)
+    predicted = net((1 - now) * start + now * clean, t, example.up, text, sigma, example.when)
     error = (predicted - clean).square()
     if example.weight is not None:
         error = error * example.weight
@@ -71,14 +73,16 @@ def _text(encoder: TextEncoder, example: Example) -> Tensor:
 
 def layout_moment(size: int) -> Tensor:
     """Moments of stage 1: most of them early, where the layout is decided."""
-    return torch.sigmoid(torch.randn(size) * 1.1 - 0.6)
+    return torch.sigmoid(torch.randn(size) * 1.2 - 1.0)
 
 
-def _packed(frames: Tensor, subject: Tensor, codes: Tensor, *, extra: float) -> Example:
+def _packed(
+    frames: Tensor, subject: Tensor, codes: Tensor, *, extra: float, when: Tensor | None = None
+) -> Example:
     """Frames (B, T, H, W, 3) and subject masks (B, T, H, W) as an example for stage 1."""
     weight = 1 + extra * subject[..., None].float().expand(*subject.shape, 3)
     clean = data.even(data.pack_light(data.to_signed(frames), 1))
-    return Example(clean, None, codes, data.even(data.pack_light(weight, 1)))
+    return Example(clean, None, codes, data.even(data.pack_light(weight, 1)), when)
 
 
 def image_batches(seed: int, size: int) -> Iterator[Example]:
@@ -88,7 +92,8 @@ def image_batches(seed: int, size: int) -> Iterator[Example]:
         pick = torch.randint(6, (size,))
         rows = torch.arange(size)
         frames, subject = (data.stack(batch, key)[rows, pick][:, None] for key in ("frames", "subject"))
-        yield _packed(frames, subject, data.stack(batch, "codes"), extra=_SUBJECT_IN_IMAGES)
+        when = clip_places(6, pick.device)[pick][:, None]
+        yield _packed(frames, subject, data.stack(batch, "codes"), extra=_SUBJECT_IN_IMAGES, when=when)
 
 
 def key_frame_batches(seed: int, size: int) -> Iterator[Example]:

@@ -35,17 +35,17 @@ def fourier(value: Tensor, dim: int, *, highest: float) -> Tensor:
 
 
 class Modulation(nn.Module):
-    """Scale and shift of normalised activations from the conditioning vector (one per clip)."""
+    """Scale and shift of normalised activations from the conditioning vectors, one per clip or one per frame."""
 
     def __init__(self, condition: int, channels: int) -> None:
         super().__init__()
         self.project = zeroed(nn.Linear(condition, 2 * channels))
         self.norm = nn.LayerNorm(channels, elementwise_affine=False, eps=1e-5)
 
-    def forward(self, x: Tensor, condition: Tensor, frames: int) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         scale, shift = self.project(condition).chunk(2, dim=-1)
         n, h, w, c = x.shape
-        shaped = self.norm(x).reshape(n // frames, frames * h * w, c)
+        shaped = self.norm(x).reshape(condition.shape[0], -1, c)
         return (shaped * (1 + scale[:, None]) + shift[:, None]).reshape(n, h, w, c)
 
 
@@ -78,8 +78,8 @@ class ResidualBlock(nn.Module):
         self.time = TimeMix(channels)
 
     def forward(self, x: Tensor, condition: Tensor, frames: int) -> Tensor:
-        y = conv_last(self.first, F.silu(self.enter(x, condition, frames)))
-        y = conv_last(self.second, F.silu(self.middle(y, condition, frames)))
+        y = conv_last(self.first, F.silu(self.enter(x, condition)))
+        y = conv_last(self.second, F.silu(self.middle(y, condition)))
         return self.time(self.skip(x) + y, frames)
 
 
@@ -99,8 +99,8 @@ class AttentionBlock(nn.Module):
     def forward(self, x: Tensor, condition: Tensor, frames: int) -> Tensor:
         n, h, w, c = x.shape
         clips, tokens, heads = n // frames, frames * h * w, c // self.head
-        qkv = self.qkv(self.enter(x, condition, frames)).reshape(clips, tokens, 3, heads, self.head)
+        qkv = self.qkv(self.enter(x, condition)).reshape(clips, tokens, 3, heads, self.head)
         q, k, v = (part.transpose(1, 2) for part in qkv.unbind(2))
         mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, h, w, c)
         x = x + self.out(mixed)
-        return x + self.narrow(F.silu(self.widen(self.middle(x, condition, frames))))
+        return x + self.narrow(F.silu(self.widen(self.middle(x, condition))))

@@ -40,6 +40,14 @@ class DenoiserConfig:
     source: bool = False
     text: bool = False
     anchors: tuple[float, float, float] = (0.0, 0.0, 0.0)  # weights of the row, column and frame coordinates
+    clock: bool = False  # whether the conditioning differs by frame: only a network that sees whole clips can tell
+
+
+def clip_places(frames: int, device: torch.device) -> Tensor:
+    """(T,): where each frame of a whole clip lies, from -1 (its first) to 1 (its last); 0 for a single image."""
+    place = torch.arange(frames, device=device).float()
+    place = place - place.mean()
+    return place / place[-1:].clamp(min=1.0)
 
 
 class Denoiser(nn.Module):
@@ -47,7 +55,8 @@ class Denoiser(nn.Module):
 
     The finest grid must halve evenly at every level: callers repeat the edge of odd latents and crop the answer.
     t (B,) in [0, 1]; clean_up like x_t (None where the config has no source); text (B, K, D) or None; level (B,)
-    is the stage's noise weight sigma.
+    is the stage's noise weight sigma. `when` (B, T) places frames in their clip (see `clip_places`) where the input
+    is not a whole clip.
     """
 
     def __init__(self, config: DenoiserConfig) -> None:
@@ -58,6 +67,8 @@ class Denoiser(nn.Module):
         self.moment = nn.Linear(64, c.condition)
         if c.text:
             self.caption = nn.Linear(len(VALUES) * TEXT_WIDTH, c.condition)
+        if c.clock:
+            self.clock = zeroed(nn.Linear(32, c.condition))
         self.condition = nn.Linear(c.condition, c.condition)
         # wide inputs already see a neighbourhood (a 4x4x4 block): mixing channels is enough there
         kernel = 1 if tokens > 100 else 3
@@ -132,29 +143,45 @@ class Denoiser(nn.Module):
             x = block(torch.cat([fine, grown], dim=-1), condition, frames)
         return x
 
-    def forward(
-        self, x: Tensor, t: Tensor, clean_up: Tensor | None, text: Tensor | None, level: Tensor
+    def _conditioning(
+        self, t: Tensor, text: Tensor | None, level: Tensor, frames: int, when: Tensor | None
     ) -> Tensor:
-        clips, frames = x.shape[0], x.shape[2]
+        """(B, D), or (B*T, D) where the network has a clock: "to the right" means another place in every frame."""
         moment = torch.cat([fourier(t, 48, highest=16.0), fourier(level, 16, highest=4.0)], dim=-1)
-        condition = self.moment(moment.to(x.dtype))
+        condition = self.moment(moment)
         if self.config.text and text is not None:
             condition = condition + self.caption(text.flatten(1))
-        condition = F.silu(self.condition(F.silu(condition)))
+        if self.config.clock:
+            place = clip_places(frames, t.device)[None] if when is None else when
+            ticks = self.clock(fourier(place, 32, highest=2.0))
+            condition = (condition[:, None] + ticks).flatten(0, 1)
+        return F.silu(self.condition(F.silu(condition)))
+
+    def forward(
+        self,
+        x: Tensor,
+        t: Tensor,
+        clean_up: Tensor | None,
+        text: Tensor | None,
+        level: Tensor,
+        when: Tensor | None = None,
+    ) -> Tensor:
+        clips, frames = x.shape[0], x.shape[2]
+        condition = self._conditioning(t, text, level, frames, when)
         parts = [self._tokens(x)]
         if self.config.source and clean_up is not None:
             parts.append(self._tokens(clean_up))
         h, w = parts[0].shape[1:3]
         parts.append(self._coordinates(clips, frames, h, w, x))
         y = self._body(conv_last(self.stem, torch.cat(parts, dim=-1)), condition, frames)
-        delta = self._latent(conv_last(self.head, F.silu(self.leave(y, condition, frames))), clips)
+        delta = self._latent(conv_last(self.head, F.silu(self.leave(y, condition))), clips)
         # with a source, what is left to learn is the correction of the upsampled clip
         return delta + clean_up if self.config.source and clean_up is not None else delta
 
 
 STAGE1 = DenoiserConfig(
     latent=48, widths=(48, 96, 192), coarse_blocks=2, attention_blocks=3, unfold=2, text=True,
-    anchors=(1.0, 1.0, 1.0),
+    anchors=(1.0, 1.0, 1.0), clock=True,
 )  # fmt: skip
 STAGE2 = DenoiserConfig(
     latent=192, widths=(96, 160), coarse_blocks=2, attention_blocks=1, source=True, text=True,
