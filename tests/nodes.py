@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import grpc
 
 from eapg_split.codecs import CODECS
-from eapg_split.codecs.base import Payload
+from eapg_split.codecs.base import Payload, payload_of
 from eapg_split.domain.latent import Latent
 from eapg_split.domain.request import Request
 from eapg_split.domain.topology import NodeId, Tier
@@ -77,7 +77,7 @@ def undivided(step: int, engine: EapgPipeline | None = None) -> Latent:
 
 
 def coded(state: Latent, codec: str = "lossless") -> Payload:
-    return CODECS[codec].encode(state)
+    return payload_of(CODECS[codec], state)
 
 
 async def ignore(event: SegmentEvent) -> None:

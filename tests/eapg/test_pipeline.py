@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from eapg_split.codecs import CODECS
+from eapg_split.codecs.base import latent_of, payload_of
 from eapg_split.domain.latent import Latent
 from eapg_split.domain.request import Request
 from eapg_split.domain.workload import StageKind, Workload
@@ -45,7 +46,7 @@ def test_split_anywhere_same_video(cut: int, undivided: tuple[list[Latent], NDAr
     engine = pipeline()
     workload = engine.unroll(SMALL if cut == 0 else SMALL.without_prompt())
     np.testing.assert_array_equal(
-        finish(engine, workload, codec.decode(codec.encode(states[cut])), start=cut), frames
+        finish(engine, workload, latent_of(codec, payload_of(codec, states[cut])), start=cut), frames
     )
 
 
