@@ -6,6 +6,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from eapg_split.cli.run_log import LogOptions
 from eapg_split.config import read_nodes_file
 from eapg_split.domain.request import Request
 from eapg_split.domain.topology import Tier
@@ -25,11 +26,13 @@ class GenerateOptions:
     output: str
     policy: str
     codec: str
+    quality_db: float
     engine: str
     threads: int
     weights: Path | None
     nodes: Path | None
     preview: Path | None
+    log: LogOptions | None
     deadline_s: float
     as_json: bool
 
@@ -50,7 +53,7 @@ async def open_events(options: GenerateOptions) -> AsyncIterator[AsyncIterator[J
         job = JobOptions(
             policy=options.policy,
             codec=options.codec,
-            previews=options.preview is not None,
+            previews=options.preview is not None or options.log is not None,
             suffix=suffix_of(options.output),
             deadline_s=options.deadline_s,
             peers=device.peers,

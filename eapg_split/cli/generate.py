@@ -32,7 +32,19 @@ _Policy = Annotated[
     str,
     typer.Option(metavar="NAME", help="Who computes what: see 'policy list'; or module:Class of your own."),
 ]
-_Codec = Annotated[str, typer.Option(metavar="NAME", help="How latents travel: lossless or int8.")]
+_Codec = Annotated[
+    str, typer.Option(metavar="NAME", help="How latents travel: lossless, int8, int4, clean or auto.")
+]
+_Quality = Annotated[
+    float,
+    typer.Option(
+        "--quality",
+        metavar="DB",
+        min=20,
+        max=80,
+        help="For lossy codecs: dB of the final video against the lossless run.",
+    ),
+]
 _Engine = Annotated[str, typer.Option(metavar="KIND", help="onnx or torch; only for the local topology.")]
 _Threads = Annotated[int, typer.Option(min=0, help="Threads of each local engine; 0 lets it choose.")]
 _Weights = Annotated[
@@ -53,6 +65,11 @@ _Preview = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Put a small GIF of the clean estimate of each stage there."),
 ]
+_Log = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write what happens there, one line of JSON an event: see 'report'."),
+]
+_LogPrompt = Annotated[bool, typer.Option("--log-prompt", help="Put the prompt into the log too.")]
 _Deadline = Annotated[
     float, typer.Option(metavar="SECONDS", min=0, help="Give up after this long; 0 means never.")
 ]
@@ -71,10 +88,13 @@ def generate(
     guidance: _Guidance = 2.0,
     policy: _Policy = "pyramid",
     codec: _Codec = "lossless",
+    quality: _Quality = 45.0,
     engine: _Engine = "onnx",
     privacy: _Privacy = "prompt-local",
     nodes: _Nodes = None,
     preview: _Preview = None,
+    log: _Log = None,
+    log_prompt: _LogPrompt = False,
     threads: _Threads = 0,
     weights: _Weights = None,
     deadline: _Deadline = 0.0,
@@ -85,6 +105,7 @@ def generate(
         from eapg_split.cli.connect import GenerateOptions
         from eapg_split.cli.flags import parse_privacy, parse_prompt, parse_steps
         from eapg_split.cli.run import run
+        from eapg_split.cli.run_log import LogOptions
         from eapg_split.domain.request import Request
 
         request = Request(
@@ -103,11 +124,13 @@ def generate(
             output=output,
             policy=policy,
             codec=codec,
+            quality_db=quality,
             engine=engine,
             threads=threads,
             weights=weights,
             nodes=nodes,
             preview=preview,
+            log=None if log is None else LogOptions(log, log_prompt),
             deadline_s=deadline,
             as_json=as_json,
         )

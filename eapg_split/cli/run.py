@@ -3,6 +3,8 @@
 import asyncio
 import signal
 import time
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 import typer
 
@@ -13,11 +15,13 @@ from eapg_split.cli.flags import check_engine
 from eapg_split.cli.output import OutputWriter
 from eapg_split.cli.previews import PreviewWriter
 from eapg_split.cli.report import StepLog, record, render
+from eapg_split.cli.run_log import LogWriter
+from eapg_split.cli.run_log.writer import header_of
 from eapg_split.codecs import codec_named
 from eapg_split.domain.workload import Workload
-from eapg_split.eapg.completion import complete_prompt
+from eapg_split.eapg.completion import Completion, complete_prompt
 from eapg_split.eapg.workload import unroll
-from eapg_split.errors import NodeUnavailable, SessionConflict
+from eapg_split.errors import InvalidRequest, NodeUnavailable, SessionConflict
 from eapg_split.planner import resolve
 from eapg_split.runtime.events import JobDone, JobEvent, OutputChunk, OutputFile, PreviewFrame, StepDone
 from eapg_split.video import suffix_of
@@ -29,19 +33,41 @@ def run(options: GenerateOptions) -> None:
     _check(options)
     workload = unroll(options.request)
     reading = complete_prompt(options.request.prompt, options.request.seed)
-    with OutputWriter(options.output) as writer, _open_display(workload) as display:
+    with (
+        OutputWriter(options.output) as writer,
+        _open_display(workload) as display,
+        _open_log(options, workload, reading, display) as log,
+    ):
         display.say(reading.sentence())
-        done, log = asyncio.run(_until_terminated(_Job(options, writer, display)))
+        done, steps = asyncio.run(_until_terminated(_Job(options, writer, display, log)))
         writer.commit()
     wall_s = time.perf_counter() - started
     if options.as_json:
         typer.echo(record(done, reading, str(writer.target), wall_s))
     else:
-        typer.echo(render(done, log, str(writer.target), wall_s))
+        typer.echo(render(done, steps, str(writer.target), wall_s))
 
 
 def _open_display(workload: Workload) -> Display:
     return open_display(lambda step: workload.stage_of(step).name)
+
+
+def _open_log(
+    options: GenerateOptions, workload: Workload, reading: Completion, display: Display
+) -> AbstractContextManager[LogWriter | None]:
+    if options.log is None:
+        return nullcontext()
+    if options.log.path.resolve() == Path(options.output).resolve():
+        raise InvalidRequest("--log and --output name the same file: choose two.")
+    header = header_of(
+        workload,
+        understood=reading.sentence() if options.log.with_prompt else "",
+        policy=options.policy,
+        codec=options.codec,
+        quality_db=options.quality_db,
+        engine=options.engine,
+    )
+    return LogWriter(options.log.path, header, display.say)
 
 
 def _check(options: GenerateOptions) -> None:
@@ -56,14 +82,17 @@ def _check(options: GenerateOptions) -> None:
 class _Job:
     """One job's events, each to where it belongs."""
 
-    def __init__(self, options: GenerateOptions, writer: OutputWriter, display: Display) -> None:
+    def __init__(
+        self, options: GenerateOptions, writer: OutputWriter, display: Display, log: LogWriter | None
+    ) -> None:
         self._options = options
         self._writer = writer
         self._display = display
+        self._log = log
         self._previews: PreviewWriter | None = None
         if options.preview is not None:
             self._previews = PreviewWriter(options.preview, options.request.seconds)
-        self._log = StepLog()
+        self._steps = StepLog()
         self._done: JobDone | None = None
 
     async def execute(self) -> tuple[JobDone, StepLog]:
@@ -77,9 +106,11 @@ class _Job:
                 self._previews.abort()
         if self._done is None:
             raise NodeUnavailable("The device ended the job without a result: see its log, and try again.")
-        return self._done, self._log
+        return self._done, self._steps
 
     def _take(self, event: JobEvent) -> None:
+        if self._log is not None:
+            self._log.add(event)
         match event:
             case OutputFile():
                 self._writer.begin(event)
@@ -91,7 +122,7 @@ class _Job:
             case JobDone():
                 self._done = event
             case StepDone():
-                self._log.add(event)
+                self._steps.add(event)
         self._display.show(event)
 
 
