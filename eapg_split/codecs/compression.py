@@ -7,18 +7,19 @@ import zstandard
 from eapg_split.errors import CorruptPayload
 
 LEVEL: Final = 3
+FAST: Final = 1
 _BLOCK_BYTES: Final = 128 << 10  # zstd's largest block
 _LEAST_BLOCK: Final = 3  # the header of the smallest one
 
 
-def compress(raw: bytes) -> bytes:
+def compress(raw: bytes | memoryview, level: int = LEVEL) -> bytes:
     """One zstd frame that declares its size; nothing for nothing."""
     if not raw:
         return b""
-    return zstandard.ZstdCompressor(level=LEVEL, write_content_size=True).compress(raw)
+    return zstandard.ZstdCompressor(level=level, write_content_size=True).compress(raw)
 
 
-def decompress(body: bytes, size: int) -> bytes:
+def decompress(body: bytes | memoryview, size: int) -> bytes:
     """Exactly `size` bytes. Raises CorruptPayload, and allocates nothing for a frame that declares otherwise."""
     if size == 0 and not body:
         return b""

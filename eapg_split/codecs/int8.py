@@ -5,22 +5,27 @@ crosses a cut is noise-free and smooth, so 256 levels a channel are below what a
 most half a level, (max - min) / 510 of the channel, and the rounding of float32.
 """
 
-import math
 from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eapg_split.codecs.base import DEFAULT_FIDELITY, Fidelity, Floats, Part, Slice, SliceDecoder, slices_of
 from eapg_split.codecs.lossless import ESTIMATED_BITS, LosslessCodec
-from eapg_split.codecs.standalone import channel_rows, check_finite, encoded_slices, is_exact
+from eapg_split.codecs.standalone import (
+    arithmetic,
+    as_float32,
+    channel_rows,
+    check_finite,
+    check_length,
+    check_scales,
+    encoded_slices,
+    is_exact,
+)
 from eapg_split.domain.latent import Latent, LatentSpec
-from eapg_split.errors import CorruptPayload
 
 _LEVELS: Final = 255
 _SCALE_BYTES: Final = 16  # lowest value and step of a channel, float64 each
-_LEAST_RANGE, _MOST_RANGE = 1e-30, 1e37  # beyond, float32 arithmetic on steps would underflow or overflow
 _EXACT: Final = LosslessCodec()
 
 
@@ -50,40 +55,38 @@ class Int8Codec:
         if is_exact(wanted):
             return _EXACT.encode_slice(wanted, values)
         rows = values.reshape(channel_rows(wanted.shape))
-        low, high = rows.min(axis=2).min(axis=0), rows.max(axis=2).max(axis=0)
-        check_finite(wanted, low, high)
-        step = (high.astype(np.float64) - low) / _LEVELS
+        least, most = rows.min(axis=2).min(axis=0), rows.max(axis=2).max(axis=0)
+        check_finite(wanted, least, most)
+        low, high = least.astype(np.float64), most.astype(np.float64)
+        step = (high - low) / _LEVELS
         body = np.empty(_body_bytes(wanted), np.uint8)
         head = len(low) * _SCALE_BYTES
         body[:head].view("<f8")[:] = np.concatenate((low, step))
-        levels = body[head:].reshape(rows.shape)
-        kind = _arithmetic(step)
-        divisor = np.where(step > 0, step, 1.0)[:, None]
-        work = np.subtract(rows, low[:, None], dtype=kind)
-        np.multiply(work, (1 / divisor).astype(kind), out=work)
+        kind = arithmetic(low, high)
+        work = np.subtract(rows, least[:, None], dtype=kind)
+        np.multiply(work, (1 / np.where(step > 0, step, 1.0)).astype(kind)[:, None], out=work)
         np.rint(work, out=work)
-        np.copyto(levels, work, casting="unsafe")
+        np.copyto(body[head:].reshape(rows.shape), work, casting="unsafe")
         return body.tobytes()
 
     def decode_slice(self, wanted: Slice, body: bytes) -> Floats:
+        """Raises CorruptPayload on another length, and on scales that are no numbers."""
         if is_exact(wanted):
             return _EXACT.decode_slice(wanted, body)
-        if len(body) != _body_bytes(wanted):
-            raise CorruptPayload(
-                f"A part holds {len(body)} bytes where {_body_bytes(wanted)} belong: send it again."
-            )
+        check_length(body, _body_bytes(wanted))
         rows = channel_rows(wanted.shape)
-        head = rows[1] * _SCALE_BYTES
         low, step = np.frombuffer(body, "<f8", 2 * rows[1]).reshape(2, rows[1])
-        _check_scales(wanted, low, step)
-        levels = np.frombuffer(body, np.uint8, offset=head).reshape(rows)
-        kind = _arithmetic(step)
-        values = np.multiply(levels, step[:, None].astype(kind), dtype=kind)
-        np.add(values, low[:, None].astype(kind), out=values)
-        return values.astype(np.float32, copy=False).reshape(wanted.shape)
+        with np.errstate(over="ignore", invalid="ignore"):
+            high = low + _LEVELS * step
+        check_scales(wanted, low, high)
+        levels = np.frombuffer(body, np.uint8, offset=rows[1] * _SCALE_BYTES).reshape(rows)
+        kind = arithmetic(low, high)
+        values = np.multiply(levels, step.astype(kind)[:, None], dtype=kind)
+        np.add(values, low.astype(kind)[:, None], out=values)
+        return as_float32(values).reshape(wanted.shape)
 
     def step_of(self, wanted: Slice, body: bytes) -> float:
-        """The coarsest level of an encoded slice, twice its largest error."""
+        """The coarsest step in an encoded slice: no error is more than half of it."""
         if is_exact(wanted):
             return 0.0
         channels = channel_rows(wanted.shape)[1]
@@ -91,20 +94,4 @@ class Int8Codec:
 
 
 def _body_bytes(wanted: Slice) -> int:
-    return channel_rows(wanted.shape)[1] * _SCALE_BYTES + math.prod(wanted.shape)
-
-
-def _arithmetic(step: NDArray[np.float64]) -> type[np.float32] | type[np.float64]:
-    """What to compute in: float32, or float64 (slower) where a channel's range asks for it."""
-    ranges = step[step > 0] * _LEVELS
-    usual = ranges.size == 0 or (ranges.min() >= _LEAST_RANGE and ranges.max() <= _MOST_RANGE)
-    return np.float32 if usual else np.float64
-
-
-def _check_scales(wanted: Slice, low: NDArray[np.float64], step: NDArray[np.float64]) -> None:
-    with np.errstate(over="ignore", invalid="ignore"):
-        ends = np.stack((low, low + _LEVELS * step)).astype(np.float32)
-    if not (np.isfinite(ends).all() and (step >= 0).all()):
-        raise CorruptPayload(
-            f"The scales of tensor {wanted.tensor.name} are not usable numbers: send it again."
-        )
+    return channel_rows(wanted.shape)[1] * _SCALE_BYTES + wanted.size

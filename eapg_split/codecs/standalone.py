@@ -5,11 +5,16 @@ from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eapg_split.codecs.base import EXACT_TENSORS, TIME_AXIS, Codec, Floats, Part, Slice, slices_of
 from eapg_split.domain.latent import Latent
-from eapg_split.errors import EngineFailure
+from eapg_split.errors import CorruptPayload, EngineFailure
 
+Doubles = NDArray[np.float64]
+
+_LEAST_RANGE, _MOST_VALUE = 1e-30, 1e37  # beyond, float32 arithmetic on steps would underflow or overflow
+_GREATEST: Final = float(np.finfo(np.float32).max)
 _LEAST_ROW: Final = 64  # elements: a scale for fewer would cost more than it saves
 
 
@@ -50,9 +55,41 @@ def channel_rows(shape: tuple[int, ...]) -> tuple[int, int, int]:
     return shape[0], shape[1], math.prod(shape[2:])
 
 
-def check_finite(wanted: Slice, *bounds: np.ndarray) -> None:
-    """Raise EngineFailure unless the slice's lowest and highest values are numbers."""
-    if not all(np.isfinite(bound).all() for bound in bounds):
+def arithmetic(low: Doubles, high: Doubles) -> type[np.float32] | type[np.float64]:
+    """What to compute in: float32, or float64 (slower) where a channel's lowest and highest value ask for it."""
+    ranges = (high - low)[high > low]
+    usual = low.min() > -_MOST_VALUE and high.max() < _MOST_VALUE and (ranges >= _LEAST_RANGE).all()
+    return np.float32 if usual else np.float64
+
+
+def check_finite(wanted: Slice, low: Floats, high: Floats) -> None:
+    """Raise EngineFailure unless the lowest and highest values of the slice's channels are numbers."""
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
         raise EngineFailure(
             f"Tensor {wanted.tensor.name} holds values that are not finite numbers: nothing to send."
         )
+
+
+def check_scales(wanted: Slice, low: Doubles, high: Doubles) -> None:
+    """Raise CorruptPayload unless float32 holds what a part says its channels reach from and to."""
+    most = _GREATEST * (1 + 1e-7)  # what is computed from the greatest float32 may be rounded upwards
+    with np.errstate(invalid="ignore"):
+        usable = (np.abs(low) <= most).all() and (np.abs(high) <= most).all() and (low <= high).all()
+    if not usable:
+        raise CorruptPayload(
+            f"The scales of tensor {wanted.tensor.name} are not usable numbers: send it again."
+        )
+
+
+def check_length(body: bytes, expected: int) -> None:
+    """Raise CorruptPayload unless the part has the length that follows from its slice."""
+    if len(body) != expected:
+        raise CorruptPayload(f"A part holds {len(body)} bytes where {expected} belong: send it again.")
+
+
+def as_float32(values: Floats | Doubles) -> Floats:
+    """The values in float32: none becomes infinite by rounding."""
+    if values.dtype == np.float32:
+        return values.astype(np.float32, copy=False)
+    bounded: Floats = np.clip(values, -_GREATEST, _GREATEST).astype(np.float32)
+    return bounded
