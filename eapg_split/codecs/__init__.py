@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from eapg_split.codecs.auto import AutoCodec
 from eapg_split.codecs.base import Codec, Payload
 from eapg_split.codecs.int4 import Int4Codec
 from eapg_split.codecs.int8 import Int8Codec
@@ -11,7 +12,7 @@ from eapg_split.codecs.lossless import LosslessCodec
 from eapg_split.errors import InvalidRequest
 
 CODECS: Final[Mapping[str, Codec]] = MappingProxyType(
-    {"lossless": LosslessCodec(), "int8": Int8Codec(), "int4": Int4Codec()}
+    {"lossless": LosslessCodec(), "int8": Int8Codec(), "int4": Int4Codec(), "auto": AutoCodec()}
 )
 
 

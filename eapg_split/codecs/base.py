@@ -67,10 +67,15 @@ def slices_of(spec: LatentSpec) -> tuple[Slice, ...]:
     """How a latent is cut into parts, the same on both sides: few frames each, at least one."""
     slices = []
     for tensor in spec.tensors:
-        frames = tensor.shape[TIME_AXIS] if len(tensor.shape) > TIME_AXIS else 1
-        each = max(1, PART_RAW_BYTES * frames // tensor.raw_bytes)
+        frames, each = frames_of(tensor)
         slices += [Slice(tensor, start, min(start + each, frames)) for start in range(0, frames, each)]
     return tuple(slices)
+
+
+def frames_of(tensor: TensorSpec) -> tuple[int, int]:
+    """How many frames a tensor has, and how many of them a full slice."""
+    frames = tensor.shape[TIME_AXIS] if len(tensor.shape) > TIME_AXIS else 1
+    return frames, min(frames, max(1, PART_RAW_BYTES * frames // tensor.raw_bytes))
 
 
 @dataclass(frozen=True, slots=True)

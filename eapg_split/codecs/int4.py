@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eapg_split.codecs.base import DEFAULT_FIDELITY, Fidelity, Floats, Part, Slice, SliceDecoder, slices_of
+from eapg_split.codecs.base import DEFAULT_FIDELITY, Fidelity, Floats, Part, Slice, SliceDecoder
 from eapg_split.codecs.lossless import ESTIMATED_BITS, LosslessCodec
 from eapg_split.codecs.standalone import (
     Doubles,
@@ -24,6 +24,7 @@ from eapg_split.codecs.standalone import (
     check_length,
     check_scales,
     encoded_slices,
+    first_slices,
     is_exact,
 )
 from eapg_split.domain.latent import Latent, LatentSpec
@@ -52,14 +53,14 @@ class Int4Codec:
         """Exact but for the text."""
         del fidelity
         return sum(
-            ESTIMATED_BITS * each.size if is_exact(each) else 8.0 * _Layout.of(each).body_bytes
-            for each in slices_of(spec)
+            count * (ESTIMATED_BITS * first.size if is_exact(first) else 8.0 * _Layout.of(first).body_bytes)
+            for first, count in first_slices(spec)
         )
 
-    def encode_slice(self, wanted: Slice, values: Floats) -> bytes:
+    def encode_slice(self, wanted: Slice, values: Floats, head: bytes = b"") -> bytes:
         """Scales of channels and groups, then half a byte an element. Raises EngineFailure on values not finite."""
         if is_exact(wanted):
-            return _EXACT.encode_slice(wanted, values)
+            return _EXACT.encode_slice(wanted, values, head)
         layout = _Layout.of(wanted)
         groups = _grouped(values, layout)
         least, most = groups.min(axis=0), groups.max(axis=0)
@@ -79,9 +80,9 @@ class Int4Codec:
         np.clip(work, 0, _LEVELS, out=work)
         scales = np.concatenate((low, unit[:, 0])).astype("<f8").tobytes()
         codes = np.stack((floors, heights)).astype(np.uint8).tobytes()
-        return scales + codes + _packed(work.astype(np.uint8))
+        return b"".join((head, scales, codes, _packed(work.astype(np.uint8))))
 
-    def decode_slice(self, wanted: Slice, body: bytes) -> Floats:
+    def decode_slice(self, wanted: Slice, body: bytes | memoryview) -> Floats:
         """Raises CorruptPayload on another length, and on scales that are no numbers."""
         if is_exact(wanted):
             return _EXACT.decode_slice(wanted, body)
@@ -95,8 +96,7 @@ class Int4Codec:
         rows = np.moveaxis(as_float32(values), 0, -1).reshape(layout.batch, layout.channels, -1)
         return np.ascontiguousarray(rows[:, :, : layout.length]).reshape(wanted.shape)
 
-    def step_of(self, wanted: Slice, body: bytes) -> float:
-        """The coarsest step in an encoded slice: no error is more than half of it."""
+    def step_of(self, wanted: Slice, body: bytes | memoryview) -> float:
         if is_exact(wanted):
             return 0.0
         return float(_scales(wanted, body, _Layout.of(wanted))[2].max())
@@ -141,7 +141,7 @@ def _grouped(values: Floats, layout: _Layout) -> Floats:
     return np.ascontiguousarray(np.moveaxis(groups, -1, 0))
 
 
-def _scales(wanted: Slice, body: bytes, layout: _Layout) -> tuple[Doubles, Doubles, Doubles]:
+def _scales(wanted: Slice, body: bytes | memoryview, layout: _Layout) -> tuple[Doubles, Doubles, Doubles]:
     """Lowest value of each channel (C,), lowest value and step of each group (B, C, groups)."""
     low, unit = np.frombuffer(body, "<f8", 2 * layout.channels).reshape(2, layout.channels)
     codes = np.frombuffer(body, np.uint8, 2 * layout.group_count, layout.channels * _SCALE_BYTES)
@@ -156,10 +156,10 @@ def _scales(wanted: Slice, body: bytes, layout: _Layout) -> tuple[Doubles, Doubl
     return low, starts, steps
 
 
-def _packed(levels: NDArray[np.uint8]) -> bytes:
+def _packed(levels: NDArray[np.uint8]) -> memoryview:
     """Two levels a byte: one of the first half with one of the second, so that both are read in a row."""
     half = _GROUP // 2
-    return np.bitwise_or(levels[:half], np.left_shift(levels[half:], 4)).tobytes()
+    return np.bitwise_or(levels[:half], np.left_shift(levels[half:], 4)).data
 
 
 def _unpacked(packed: NDArray[np.uint8]) -> NDArray[np.uint8]:

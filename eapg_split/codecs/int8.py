@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from eapg_split.codecs.base import DEFAULT_FIDELITY, Fidelity, Floats, Part, Slice, SliceDecoder, slices_of
+from eapg_split.codecs.base import DEFAULT_FIDELITY, Fidelity, Floats, Part, Slice, SliceDecoder
 from eapg_split.codecs.lossless import ESTIMATED_BITS, LosslessCodec
 from eapg_split.codecs.standalone import (
     arithmetic,
@@ -20,6 +20,7 @@ from eapg_split.codecs.standalone import (
     check_length,
     check_scales,
     encoded_slices,
+    first_slices,
     is_exact,
 )
 from eapg_split.domain.latent import Latent, LatentSpec
@@ -46,30 +47,30 @@ class Int8Codec:
         """Exact but for the text."""
         del fidelity
         return sum(
-            ESTIMATED_BITS * each.size if is_exact(each) else 8.0 * _body_bytes(each)
-            for each in slices_of(spec)
+            count * (ESTIMATED_BITS * first.size if is_exact(first) else 8.0 * _body_bytes(first))
+            for first, count in first_slices(spec)
         )
 
-    def encode_slice(self, wanted: Slice, values: Floats) -> bytes:
+    def encode_slice(self, wanted: Slice, values: Floats, head: bytes = b"") -> bytes:
         """Scales of all channels, then one byte an element. Raises EngineFailure on values not finite."""
         if is_exact(wanted):
-            return _EXACT.encode_slice(wanted, values)
+            return _EXACT.encode_slice(wanted, values, head)
         rows = values.reshape(channel_rows(wanted.shape))
         least, most = rows.min(axis=2).min(axis=0), rows.max(axis=2).max(axis=0)
         check_finite(wanted, least, most)
         low, high = least.astype(np.float64), most.astype(np.float64)
         step = (high - low) / _LEVELS
-        body = np.empty(_body_bytes(wanted), np.uint8)
-        head = len(low) * _SCALE_BYTES
-        body[:head].view("<f8")[:] = np.concatenate((low, step))
+        scales = head + np.concatenate((low, step)).astype("<f8", copy=False).tobytes()
+        body = np.empty(len(head) + _body_bytes(wanted), np.uint8)
+        body[: len(scales)] = np.frombuffer(scales, np.uint8)
         kind = arithmetic(low, high)
         work = np.subtract(rows, least[:, None], dtype=kind)
         np.multiply(work, (1 / np.where(step > 0, step, 1.0)).astype(kind)[:, None], out=work)
         np.rint(work, out=work)
-        np.copyto(body[head:].reshape(rows.shape), work, casting="unsafe")
+        np.copyto(body[len(scales) :].reshape(rows.shape), work, casting="unsafe")
         return body.tobytes()
 
-    def decode_slice(self, wanted: Slice, body: bytes) -> Floats:
+    def decode_slice(self, wanted: Slice, body: bytes | memoryview) -> Floats:
         """Raises CorruptPayload on another length, and on scales that are no numbers."""
         if is_exact(wanted):
             return _EXACT.decode_slice(wanted, body)
@@ -85,8 +86,7 @@ class Int8Codec:
         np.add(values, low.astype(kind)[:, None], out=values)
         return as_float32(values).reshape(wanted.shape)
 
-    def step_of(self, wanted: Slice, body: bytes) -> float:
-        """The coarsest step in an encoded slice: no error is more than half of it."""
+    def step_of(self, wanted: Slice, body: bytes | memoryview) -> float:
         if is_exact(wanted):
             return 0.0
         channels = channel_rows(wanted.shape)[1]

@@ -43,7 +43,7 @@ class LosslessCodec:
         del fidelity
         return ESTIMATED_BITS * spec.elements
 
-    def encode_slice(self, wanted: Slice, values: Floats) -> bytes:
+    def encode_slice(self, wanted: Slice, values: Floats, head: bytes = b"") -> bytes:
         """A byte that says which planes are compressed (0: none), then the planes, the lowest first."""
         del wanted
         floats = np.ascontiguousarray(values, "<f4")
@@ -57,9 +57,9 @@ class LosslessCodec:
             bodies.append(
                 plane.data if coded is None else len(coded).to_bytes(_LENGTH_BYTES, "little") + coded
             )
-        return b"".join((bytes([mask]), *(bodies if mask else [floats.data])))
+        return b"".join((head, bytes([mask]), *(bodies if mask else [floats.data])))
 
-    def decode_slice(self, wanted: Slice, body: bytes) -> Floats:
+    def decode_slice(self, wanted: Slice, body: bytes | memoryview) -> Floats:
         """Raises CorruptPayload on anything that is not such a slice, before it allocates."""
         if not body or body[0] >= 1 << ITEM_BYTES:
             raise CorruptPayload("A part has no valid beginning: send it again.")
@@ -73,6 +73,10 @@ class LosslessCodec:
             plane = decompress(piece, wanted.size) if mask >> index & 1 else piece
             values[:, index] = np.frombuffer(plane, np.uint8)
         return values.reshape(-1).view("<f4").astype(np.float32, copy=False).reshape(wanted.shape)
+
+    def step_of(self, wanted: Slice, body: bytes | memoryview) -> float:
+        del wanted, body
+        return 0.0
 
 
 def _compressed(plane: NDArray[np.uint8]) -> bytes | None:

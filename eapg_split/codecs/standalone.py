@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eapg_split.codecs.base import EXACT_TENSORS, TIME_AXIS, Codec, Floats, Part, Slice, slices_of
-from eapg_split.domain.latent import Latent
+from eapg_split.codecs.base import EXACT_TENSORS, TIME_AXIS, Codec, Floats, Part, Slice, frames_of, slices_of
+from eapg_split.domain.latent import Latent, LatentSpec
 from eapg_split.errors import CorruptPayload, EngineFailure
 
 Doubles = NDArray[np.float64]
@@ -18,15 +18,20 @@ _GREATEST: Final = float(np.finfo(np.float32).max)
 _LEAST_ROW: Final = 64  # elements: a scale for fewer would cost more than it saves
 
 
+@runtime_checkable
 class StandaloneCodec(Codec, Protocol):
     """A codec that can code any one slice without the others."""
 
-    def encode_slice(self, wanted: Slice, values: Floats) -> bytes:
-        """The slice's bytes; `values` has the slice's shape and any strides."""
+    def encode_slice(self, wanted: Slice, values: Floats, head: bytes = b"") -> bytes:
+        """`head` and the slice's bytes; `values` has the slice's shape and any strides."""
         ...
 
-    def decode_slice(self, wanted: Slice, body: bytes) -> Floats:
+    def decode_slice(self, wanted: Slice, body: bytes | memoryview) -> Floats:
         """The slice's array. Raises CorruptPayload on anything wrong, before it allocates."""
+        ...
+
+    def step_of(self, wanted: Slice, body: bytes | memoryview) -> float:
+        """The coarsest step in an encoded slice: no error is more than half of it. 0 where nothing is lost."""
         ...
 
 
@@ -34,6 +39,13 @@ def encoded_slices(latent: Latent, encode: Callable[[Slice, Floats], bytes]) -> 
     """One part for each slice, computed when it is asked for."""
     for wanted in slices_of(latent.spec):
         yield Part.of(encode(wanted, slice_view(latent, wanted)))
+
+
+def first_slices(spec: LatentSpec) -> Iterator[tuple[Slice, float]]:
+    """The first slice of each tensor, and how many such slices the tensor has: all that a price needs."""
+    for tensor in spec.tensors:
+        frames, each = frames_of(tensor)
+        yield Slice(tensor, 0, each), frames / each
 
 
 def slice_view(latent: Latent, wanted: Slice) -> Floats:
@@ -81,7 +93,7 @@ def check_scales(wanted: Slice, low: Doubles, high: Doubles) -> None:
         )
 
 
-def check_length(body: bytes, expected: int) -> None:
+def check_length(body: bytes | memoryview, expected: int) -> None:
     """Raise CorruptPayload unless the part has the length that follows from its slice."""
     if len(body) != expected:
         raise CorruptPayload(f"A part holds {len(body)} bytes where {expected} belong: send it again.")
