@@ -161,11 +161,15 @@ def _decoded(candidate: Candidate, wanted: Slice, body: memoryview) -> Floats:
 
 
 def _fine(candidate: Candidate, wanted: Slice, body: bytes, fidelity: Fidelity, margin: float = 1.0) -> bool:
-    """Whether a slice that was coded alone is within `margin` of the step that is asked for, if one is."""
+    """Whether a slice that was coded alone is within `margin` of the steps that are asked for, if any are."""
     step = fidelity.steps.get(wanted.tensor.name)
     if step is None or candidate.alone is None:
         return True
-    return candidate.alone.step_of(wanted, memoryview(body)[1:]) <= step * margin
+    steps = candidate.alone.steps_of(wanted, memoryview(body)[1:])
+    allowed = step * margin * np.array(fidelity.channels.get(wanted.tensor.name) or (1.0,))
+    if steps.size != allowed.size:
+        return bool(steps.max() <= allowed.min())
+    return bool((steps <= allowed).all())
 
 
 def _too_coarse() -> InvalidRequest:

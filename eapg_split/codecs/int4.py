@@ -96,10 +96,11 @@ class Int4Codec:
         rows = np.moveaxis(as_float32(values), 0, -1).reshape(layout.batch, layout.channels, -1)
         return np.ascontiguousarray(rows[:, :, : layout.length]).reshape(wanted.shape)
 
-    def step_of(self, wanted: Slice, body: bytes | memoryview) -> float:
+    def steps_of(self, wanted: Slice, body: bytes | memoryview) -> Doubles:
         if is_exact(wanted):
-            return 0.0
-        return float(_scales(wanted, body, _Layout.of(wanted))[2].max())
+            return np.zeros(1)
+        steps: Doubles = _scales(wanted, body, _Layout.of(wanted))[2].max(axis=(0, 2))
+        return steps
 
 
 class _Layout(NamedTuple):

@@ -13,6 +13,7 @@ import numpy as np
 from eapg_split.codecs.base import DEFAULT_FIDELITY, Fidelity, Floats, Part, Slice, SliceDecoder
 from eapg_split.codecs.lossless import ESTIMATED_BITS, LosslessCodec
 from eapg_split.codecs.standalone import (
+    Doubles,
     arithmetic,
     as_float32,
     channel_rows,
@@ -86,11 +87,11 @@ class Int8Codec:
         np.add(values, low.astype(kind)[:, None], out=values)
         return as_float32(values).reshape(wanted.shape)
 
-    def step_of(self, wanted: Slice, body: bytes | memoryview) -> float:
+    def steps_of(self, wanted: Slice, body: bytes | memoryview) -> Doubles:
         if is_exact(wanted):
-            return 0.0
+            return np.zeros(1)
         channels = channel_rows(wanted.shape)[1]
-        return float(np.frombuffer(body, "<f8", channels, offset=8 * channels).max())
+        return np.frombuffer(body, "<f8", channels, offset=8 * channels)
 
 
 def _body_bytes(wanted: Slice) -> int:

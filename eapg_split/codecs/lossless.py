@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from eapg_split.codecs.base import DEFAULT_FIDELITY, Fidelity, Floats, Part, Slice, SliceDecoder
 from eapg_split.codecs.compression import FAST, compress, decompress
-from eapg_split.codecs.standalone import check_length, encoded_slices
+from eapg_split.codecs.standalone import Doubles, check_length, encoded_slices
 from eapg_split.domain.latent import ITEM_BYTES, Latent, LatentSpec
 from eapg_split.errors import CorruptPayload
 
@@ -67,16 +67,18 @@ class LosslessCodec:
         if not mask:
             check_length(body, 1 + wanted.size * ITEM_BYTES)
             return np.frombuffer(rest, "<f4").astype(np.float32, copy=False).reshape(wanted.shape)
-        pieces = _split(mask, rest, wanted.size)
+        planes = [
+            decompress(piece, wanted.size) if mask >> index & 1 else piece
+            for index, piece in enumerate(_split(mask, rest, wanted.size))
+        ]
         values = np.empty((wanted.size, ITEM_BYTES), np.uint8)
-        for index, piece in enumerate(pieces):
-            plane = decompress(piece, wanted.size) if mask >> index & 1 else piece
+        for index, plane in enumerate(planes):
             values[:, index] = np.frombuffer(plane, np.uint8)
         return values.reshape(-1).view("<f4").astype(np.float32, copy=False).reshape(wanted.shape)
 
-    def step_of(self, wanted: Slice, body: bytes | memoryview) -> float:
+    def steps_of(self, wanted: Slice, body: bytes | memoryview) -> Doubles:
         del wanted, body
-        return 0.0
+        return np.zeros(1)
 
 
 def _compressed(plane: NDArray[np.uint8]) -> bytes | None:

@@ -30,8 +30,8 @@ class StandaloneCodec(Codec, Protocol):
         """The slice's array. Raises CorruptPayload on anything wrong, before it allocates."""
         ...
 
-    def step_of(self, wanted: Slice, body: bytes | memoryview) -> float:
-        """The coarsest step in an encoded slice: no error is more than half of it. 0 where nothing is lost."""
+    def steps_of(self, wanted: Slice, body: bytes | memoryview) -> Doubles:
+        """The coarsest step of each channel in an encoded slice, or of all: no error is more than half of it."""
         ...
 
 
