@@ -1,5 +1,6 @@
 """The commands of `eapg-split`. Each one imports what it needs when it runs, so that `--help` is instant."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -39,6 +40,21 @@ def options(
 ) -> None:
     """Text to video, split step by step across a device, an edge and a cloud node."""
     del version
+
+
+@app.command()
+def report(
+    log: Annotated[Path, typer.Argument(metavar="RUN.jsonl", help="What 'generate --log' wrote.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Where to put the page.")
+    ] = Path("report.html"),
+) -> None:
+    """Make one self-contained page of a run's log (needs the extra "plots")."""
+    with guarded():
+        from eapg_split.cli.report_page import write_report
+
+        write_report(log, output)
+        typer.echo(str(output))
 
 
 @app.command()

@@ -14,9 +14,9 @@ from eapg_split.cli.exits import Terminated
 from eapg_split.cli.flags import check_engine
 from eapg_split.cli.output import OutputWriter
 from eapg_split.cli.previews import PreviewWriter
-from eapg_split.cli.report import StepLog, record, render
 from eapg_split.cli.run_log import LogWriter
 from eapg_split.cli.run_log.writer import header_of
+from eapg_split.cli.summary import StepLog, record, render
 from eapg_split.codecs import codec_named
 from eapg_split.domain.workload import Workload
 from eapg_split.eapg.completion import Completion, complete_prompt

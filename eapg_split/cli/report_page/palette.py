@@ -1,0 +1,27 @@
+"""The page's colours: one for each stage in the order of the workload, and one for each part of a hand-off.
+
+They are of middle lightness, so that they stand on a light and on a dark page, and follow each other from violet to
+green, so that neighbours can be told apart without telling red from green.
+"""
+
+from typing import Final
+
+from eapg_split.cli.run_log import Header
+
+ENCODE: Final = "#e3a008"
+WIRE: Final = "#d9480f"
+DECODE: Final = "#c2559d"
+HANDOFF: Final = ((ENCODE, "latent encoded"), (WIRE, "hand-off"), (DECODE, "latent decoded"))
+LINKS: Final = ("#3b82c4", "#d9480f", "#2f9e73", "#c2559d", "#e3a008", "#7a68c9", "#7d8794", "#8f9d2c")
+
+_STAGES: Final = ("#7d8794", "#7a68c9", "#3b82c4", "#1f9aa6", "#3fa35f", "#98a52d")
+
+
+def stage_colours(header: Header) -> dict[str, str]:
+    """A colour for each stage's name."""
+    return {stage.name: _STAGES[index % len(_STAGES)] for index, stage in enumerate(header.stages)}
+
+
+def colour_of(stage: str, colours: dict[str, str]) -> str:
+    """The colour of a stage, grey for one that the header does not name."""
+    return colours.get(stage, _STAGES[0])
