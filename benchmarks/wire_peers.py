@@ -108,6 +108,8 @@ class PeerProcess:
         line = json.dumps({"question": question, "bytes": len(raw), "shape": shape, **fields}) + "\n"
         stdin = self._process.stdin
         assert stdin is not None
+        if stdin.closed:
+            raise PeerError("ended: it was given up")
         try:
             stdin.write(line.encode() + raw)
             stdin.flush()
@@ -117,18 +119,25 @@ class PeerProcess:
 
     def close(self) -> None:
         """Ends the script and whatever it started; nothing of it is left."""
+        self._end(_STOP_S)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def _end(self, patience_s: float) -> None:
+        family: list[psutil.Process] = []
         with contextlib.suppress(psutil.NoSuchProcess):
             family = psutil.Process(self._process.pid).children(recursive=True)
-            with contextlib.suppress(OSError):
-                assert self._process.stdin is not None
-                self._process.stdin.close()  # the script's reason to leave by itself
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_STOP_S)
-            for left in family:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    left.kill()
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            assert self._process.stdin is not None
+            self._process.stdin.close()  # the script's reason to leave by itself
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience_s)
+        for left in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                left.kill()  # psutil sees to it that it still is the same process
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def _answer(self, until: float, question: str, limit_s: float) -> Answer:
@@ -151,6 +160,7 @@ class PeerProcess:
         assert stdout is not None
         ready, _, _ = select.select([stdout], [], [], max(0.0, until - time.monotonic()))
         if not ready:
+            self._end(0.0)  # an answer that comes too late must not be taken for the next one's
             raise PeerError(late)
         read = os.read(stdout.fileno(), 1 << 20)
         if not read:
