@@ -17,6 +17,7 @@ from eapg_split.errors import EapgError
 _BASE: Final = "generating"
 _TORCH: Final = "--engine torch"
 _TRAIN: Final = "eapg-split train"
+_REPORT: Final = "eapg-split report"
 
 # distribution, module, what it is for, the extra that brings it ("" for the base install)
 _PACKAGES: Final = (
@@ -25,9 +26,11 @@ _PACKAGES: Final = (
     ("protobuf", "google.protobuf", _BASE, ""),
     ("onnxruntime", "onnxruntime", _BASE, ""),
     ("zstandard", "zstandard", _BASE, ""),
+    ("xxhash", "xxhash", _BASE, ""),
     ("safetensors", "safetensors", _BASE, ""),
     ("av", "av", "video files", ""),
     ("torch", "torch", f"{_TORCH}, {_TRAIN}", "torch"),
+    ("matplotlib", "matplotlib", _REPORT, "plots"),
     ("onnx", "onnx", _TRAIN, "train"),
     ("onnxscript", "onnxscript", _TRAIN, "train"),
     ("opencv-python-headless", "cv2", _TRAIN, "train"),

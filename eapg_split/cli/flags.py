@@ -10,6 +10,8 @@ from eapg_split.errors import InvalidRequest
 # More than any legal prompt, so that what is too long is reported by its rule and a pipe cannot fill the memory.
 _MAX_STDIN_BYTES: Final = 64 * 1024
 _ENGINES: Final = ("onnx", "torch")
+_MIN_QUALITY_DB: Final = 20.0
+_MAX_QUALITY_DB: Final = 80.0
 
 
 def parse_prompt(text: str) -> str:
@@ -37,6 +39,14 @@ def parse_steps(text: str) -> tuple[int, int, int, int]:
 def parse_privacy(text: str) -> Privacy:
     check_choice("--privacy", text, tuple(Privacy))
     return Privacy(text)
+
+
+def check_quality(quality_db: float) -> None:
+    """Raises InvalidRequest outside what makes a difference: below it nothing is left, above it nothing is lost."""
+    if not _MIN_QUALITY_DB <= quality_db <= _MAX_QUALITY_DB:
+        raise InvalidRequest(
+            f"--quality must be from {_MIN_QUALITY_DB:g} to {_MAX_QUALITY_DB:g} dB, not {quality_db:g}."
+        )
 
 
 def check_engine(text: str) -> None:

@@ -40,9 +40,7 @@ _Quality = Annotated[
     typer.Option(
         "--quality",
         metavar="DB",
-        min=20,
-        max=80,
-        help="For lossy codecs: dB of the final video against the lossless run.",
+        help="For lossy codecs: dB of the final video against the lossless run, 20 to 80.",
     ),
 ]
 _Engine = Annotated[str, typer.Option(metavar="KIND", help="onnx or torch; only for the local topology.")]

@@ -11,7 +11,7 @@ import typer
 from eapg_split.cli.connect import GenerateOptions, open_events
 from eapg_split.cli.display import Display, open_display
 from eapg_split.cli.exits import Terminated
-from eapg_split.cli.flags import check_engine
+from eapg_split.cli.flags import check_engine, check_quality
 from eapg_split.cli.output import OutputWriter
 from eapg_split.cli.previews import PreviewWriter
 from eapg_split.cli.run_log import LogWriter
@@ -74,6 +74,7 @@ def _check(options: GenerateOptions) -> None:
     """What can be known to be wrong before a daemon is started."""
     suffix_of(options.output)
     codec_named(options.codec)
+    check_quality(options.quality_db)
     check_engine(options.engine)
     if ":" not in options.policy:  # a policy of one's own is looked up where it runs: in the device's daemon
         resolve(options.policy)

@@ -195,11 +195,11 @@ def test_pictures_are_small_webp_files() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
     data = encode_webp(noise)
     assert 0 < len(data) <= MAX_PICTURE_BYTES
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), "r") as container:
         frame = next(container.decode(video=0))
     assert (frame.width, frame.height) == (256, 256)
     wide = np.full((1, 512, 3), (200, 30, 30), np.uint8)
-    with av.open(io.BytesIO(encode_webp(wide))) as container:
+    with av.open(io.BytesIO(encode_webp(wide)), "r") as container:
         frame = next(container.decode(video=0))
     assert (frame.width, frame.height) == (256, 1)
     assert np.abs(frame.to_ndarray(format="rgb24").astype(int) - wide[:, :256]).max() < 12
