@@ -1,4 +1,4 @@
-"""Latents to bytes and back, numpy and zstd only. `CODECS` lists them all."""
+"""Latents to bytes and back, without a framework. `CODECS` lists them all."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -6,13 +6,20 @@ from typing import Final
 
 from eapg_split.codecs.auto import AutoCodec
 from eapg_split.codecs.base import Codec, Payload
+from eapg_split.codecs.clean import CleanCodec
 from eapg_split.codecs.int4 import Int4Codec
 from eapg_split.codecs.int8 import Int8Codec
 from eapg_split.codecs.lossless import LosslessCodec
 from eapg_split.errors import InvalidRequest
 
 CODECS: Final[Mapping[str, Codec]] = MappingProxyType(
-    {"lossless": LosslessCodec(), "int8": Int8Codec(), "int4": Int4Codec(), "auto": AutoCodec()}
+    {
+        "lossless": LosslessCodec(),
+        "int8": Int8Codec(),
+        "int4": Int4Codec(),
+        "clean": CleanCodec(),
+        "auto": AutoCodec(),
+    }
 )
 
 

@@ -16,7 +16,7 @@ from eapg_split.errors import CorruptPayload
 Floats = NDArray[np.float32]
 
 MAX_BODY_BYTES: Final = 2**31
-PART_RAW_BYTES: Final = 2**19  # what one part aims to hold, before coding
+PART_RAW_BYTES: Final = 2**18  # what one part aims to hold, before coding
 TIME_AXIS: Final = 2
 EXACT_TENSORS: Final = ("text",)  # small, and read by networks that were trained on its exact values
 
@@ -30,11 +30,13 @@ def checksum_of(body: bytes | memoryview) -> str:
 class Fidelity:
     """What a lossy codec may do to each tensor; one that is not named gets the codec's own default.
 
-    `steps` are quantiser steps (an error of at most half a step, in the tensor's own units), `bits` what an
-    element then costs on the wire, as measured when the weights were calibrated.
+    `steps` are quantiser steps in the tensor's own units; `channels` multiply them channel by channel, for what matters
+    less may be coarser (none: all alike). `bits` is what an element then costs on the wire, as measured when the
+    weights were calibrated.
     """
 
     steps: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    channels: Mapping[str, tuple[float, ...]] = field(default_factory=lambda: MappingProxyType({}))
     bits: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
 
