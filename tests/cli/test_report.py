@@ -210,6 +210,8 @@ def test_every_beginning_of_a_run_gives_a_page(here: Path, count: int) -> None:
 def test_a_failed_run_says_so(here: Path) -> None:
     page = Page(page_of(*full_story()[:6], error=NodeUnavailable("The node is gone: start it.")))
     assert "This run failed: The node is gone: start it." in page.words
+    assert "text to stage1" in page.words
+    assert "attic (cloud)" not in page.words  # it was planned and did not run
 
 
 def test_extreme_numbers_give_a_page(here: Path) -> None:

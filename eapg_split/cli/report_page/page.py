@@ -33,7 +33,9 @@ _BANDWIDTH: Final = (
     "A dot is what came without a pause of the sender, a line a whole hand-off: waiting for the encoder and for the"
     " other end is in the line and not in the dots. On one machine it is the speed of loopback."
 )
-_ESTIMATES: Final = "What each stage took the clip to be when it ended: its first, middle and last frame."
+_ESTIMATES: Final = (
+    "What each stage took the clip to be when it ended: the first, middle and last frame that came."
+)
 
 
 def write_report(log: Path, output: Path) -> None:

@@ -1,7 +1,7 @@
 """What a log tells, sorted by what the page shows; bounded, so that a long log gives a page that still opens."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -35,10 +35,16 @@ class Story:
 
     @property
     def segments(self) -> Sequence[PlacedSegment]:
-        """What really ran where; of a run without an end, what was last planned."""
+        """What really ran where; of a run without an end, as far as it came."""
         if self.done is not None:
             return self.done.segments
-        return self.plans[-1].segments if self.plans else ()
+        ran: list[PlacedSegment] = []
+        for step in self.steps:
+            if ran and (ran[-1].node, ran[-1].stop_step) == (step.node, step.step):
+                ran[-1] = replace(ran[-1], stop_step=step.step + 1)
+            else:
+                ran.append(PlacedSegment(step.node, step.tier, step.step, step.step + 1))
+        return ran
 
     @property
     def nodes(self) -> list[str]:
