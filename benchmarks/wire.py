@@ -47,7 +47,7 @@ class Setup:
     quick: bool
     prompts: int
     weights: Path | None
-    size: tuple[int, int] = (256, 144)
+    size: tuple[int, int]
 
     def times(self, full: int) -> int:
         """Repetitions."""
@@ -65,11 +65,9 @@ class Bench:
     def runs(self) -> list[Run]:
         """The clips whose latents are coded."""
         width, height = self.setup.size
-        seconds = 1.0 if self.setup.quick else 5.0
+        seconds, fps = (1.0, 8) if self.setup.quick else (5.0, 24)
         requests = [
-            Request(
-                PROMPTS[i % len(PROMPTS)], seed=i // len(PROMPTS), width=width, height=height, seconds=seconds
-            )
+            Request(PROMPTS[i], seconds=seconds, fps=fps, width=width, height=height)
             for i in range(self.setup.prompts)
         ]
         return [run_of(self.engine, request) for request in requests]
@@ -193,16 +191,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there")
     parser.add_argument(
-        "--prompts", type=int, help="clips whose latents are coded (default: 2; 1 with --quick)"
+        "--prompts",
+        type=int,
+        choices=range(1, len(PROMPTS) + 1),
+        metavar="N",
+        help="clips whose latents are coded (default: 2; 1 with --quick)",
     )
     parser.add_argument(
         "--weights", type=Path, metavar="DIR", help="folder with the weights (default: the shipped ones)"
     )
     parser.add_argument(
+        "--size", default="256x144", help="of the clips whose latents are coded (default: 256x144)"
+    )
+    parser.add_argument(
         "--only", nargs="+", choices=list(SECTIONS), default=list(SECTIONS), help="only these sections"
     )
     flags = parser.parse_args(arguments)
-    bench = Bench(Setup(flags.quick, flags.prompts or (1 if flags.quick else 2), flags.weights))
+    width, _, height = flags.size.partition("x")
+    prompts = flags.prompts or (1 if flags.quick else 2)
+    bench = Bench(Setup(flags.quick, prompts, flags.weights, (int(width), int(height))))
     rows = []
     for name in flags.only:
         for row in _rows(name, bench):

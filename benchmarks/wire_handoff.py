@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -182,4 +183,4 @@ def auto_row(found: Mapping[str, Series], good: Sequence[str], link: Link, label
 def codecs_for(link: Link, names: Sequence[str]) -> dict[str, Codec]:
     """The named codecs that exist, and `auto` as told of the link."""
     found: dict[str, Codec] = {name: CODECS[name] for name in names if name in CODECS}
-    return {**found, AUTO: AutoCodec(link.rate_bit_s)}
+    return {**found, AUTO: AutoCodec(link.rate_bit_s, clock=time.perf_counter)}

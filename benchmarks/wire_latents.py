@@ -20,12 +20,17 @@ from eapg_split.domain.workload import StageKind, Workload
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 KEPT: Final = ROOT / "runs" / "wire"
-PROMPTS: Final = (
-    "A cat running",
+PROMPTS: Final = (  # one for each scene that the weights have learnt
+    "A cat running to the right",
     "A red car driving to the left",
-    "一只鸟飞过天空",
+    "一只鸟向右飞过天空",
     "A city at night",
-    "A ball bouncing",
+    "A blue ball bouncing",
+    "一艘小船在海上向左航行",
+    "A hot air balloon rising",
+    "一条橙色的鱼向左游",
+    "A green train driving to the right",
+    "一枚火箭升空",
 )
 
 Frames = NDArray[np.uint8]

@@ -47,25 +47,21 @@ def pipelined_s(parts: Iterable[PartCost], link: Link) -> float:
     return decoded + link.rtt_s / 2
 
 
-def costs(subject: Subject, *, times: int) -> dict[str, list[PartCost]]:
-    """The parts of every single codec and of raw 16-bit floats; medians of rounds in which they take turns."""
-    rounds: dict[str, list[list[PartCost]]] = {}
+def costs(subject: Subject, rate_bit_s: float, *, times: int) -> dict[str, list[PartCost]]:
+    """The parts of all codecs (`auto` is told the rate) and of raw 16-bit floats.
+
+    Medians of `times` rounds in which all take turns, after one to warm up.
+    """
+    codecs = {**CODECS, AUTO: AutoCodec(rate_bit_s, clock=time.perf_counter)}
     fidelity = fidelity_at(subject.place, QUALITY_DB)
+    rounds: dict[str, list[list[PartCost]]] = {}
     for turn in range(times + 1):
-        found = {name: our_costs(CODECS[name], subject.latent, fidelity) for name in single_codecs()}
+        found = {name: our_costs(codec, subject.latent, fidelity) for name, codec in codecs.items()}
         found[FP16] = fp16_costs(Latent(counted(subject.latent)))
         for name, parts in found.items():
-            if turn > 0:  # the first round warms up
+            if turn > 0:
                 rounds.setdefault(name, []).append(parts)
     return {name: _medians(parts) for name, parts in rounds.items()}
-
-
-def auto_costs(subject: Subject, rate_bit_s: float, *, times: int) -> list[PartCost]:
-    """What `auto` makes of the latent when it is told the link's rate and has a clock."""
-    codec = AutoCodec(rate_bit_s, clock=time.perf_counter)
-    fidelity = fidelity_at(subject.place, QUALITY_DB)
-    rounds = [our_costs(codec, subject.latent, fidelity) for _ in range(times + 1)]
-    return _medians(rounds[1:])
 
 
 def single_codecs() -> tuple[str, ...]:
@@ -94,24 +90,22 @@ def rows(subject: Subject, good: Collection[str], label: str, *, times: int) -> 
 
     `good` are the codecs that reach the quality at this cut: the others do not stand for election.
     """
-    found = costs(subject, times=times)
     for rate in RATES_BIT_S:
-        link = Link(rate, 0.0)
-        seconds = {name: pipelined_s(parts, link) for name, parts in found.items()}
-        auto_s = pipelined_s(auto_costs(subject, rate, times=times), link)
+        found = costs(subject, rate, times=times)
+        seconds = {name: pipelined_s(parts, Link(rate, 0.0)) for name, parts in found.items()}
         where = f"computed at {rate / 1e6:g} Mbit/s, {label}"
         if SHOWPIECE in seconds:
             ratio = seconds[FP16] / seconds[SHOWPIECE]
             bar, holds = ("> 1", ratio > 1) if rate <= CLEAN_UP_TO_BIT_S else ("", True)
             figure = f"times faster than {FP16}, {SHOWPIECE}, {where}"
-            yield Row(figure, ratio, in_ms({**seconds, AUTO: auto_s}), bar, holds)
+            yield Row(figure, ratio, in_ms(seconds), bar, holds)
         best = min(good, key=lambda name: seconds[name])
         yield Row(
             f"time over that of the best single codec, {AUTO}, {where}",
-            auto_s / seconds[best],
-            {"best": best, **in_ms({AUTO: auto_s, **{name: seconds[name] for name in sorted(good)}})},
+            seconds[AUTO] / seconds[best],
+            {"best": best, **in_ms({name: seconds[name] for name in (AUTO, *good)})},
             f"<= {AUTO_BAR}",
-            auto_s <= AUTO_BAR * seconds[best],
+            seconds[AUTO] <= AUTO_BAR * seconds[best],
         )
 
 

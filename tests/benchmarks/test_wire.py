@@ -13,7 +13,7 @@ import wire_handoff
 import wire_quality
 from figures import Row
 from wire_codecs import FP16, FP16_ZSTD, HIVEMIND, Coded, Place, elements, fp16, fp16_zstd, our_coder
-from wire_latents import psnr_db, run_of
+from wire_latents import PROMPTS, psnr_db, run_of
 from wire_links import PartCost, pipelined_s
 from wire_our_echo import array_of, parts_of
 from wire_peers import PeerError, PeerProcess
@@ -22,6 +22,8 @@ from wire_shaper import Lane, Link, Shaper
 
 from eapg_split.codecs import CODECS
 from eapg_split.domain.latent import Latent
+from eapg_split.eapg.attributes import SCENES
+from eapg_split.eapg.lexicon import understand
 from tests.nodes import SMALL
 from tests.toy_engine import open_engine
 
@@ -101,6 +103,10 @@ def test_bits_count_what_grows_with_the_clip_and_the_text_stays_exact() -> None:
     lossless = our_coder(CODECS["lossless"])(latent, place)
     assert lossless.latent == latent
     assert set(lossless.tensor_bytes) == {"xbar"}
+
+
+def test_the_prompts_ask_for_every_scene() -> None:
+    assert {understand(prompt).attributes.scene for prompt in PROMPTS} == set(SCENES)
 
 
 def test_a_kept_run_is_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
