@@ -164,6 +164,8 @@ class Chain:
             if not len(blocks):
                 continue
             bound = largest_of(block_class, largest)
+            if not bound:
+                raise CorruptPayload("A part has numbers where it says that all are zero: send it again.")
             for group, planes in enumerate(_GROUPS):
                 model = number_model(_found(models, _number_key(block_class, group)), bound)
                 found = reader.take(len(planes) * len(blocks), model) - bound

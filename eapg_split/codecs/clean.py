@@ -28,7 +28,7 @@ from eapg_split.domain.latent import Latent, LatentSpec
 from eapg_split.errors import CorruptPayload, EngineFailure
 
 _DEFAULT_SHARE: Final = 0.02  # of the root mean square, where no step is given
-_DEFAULT_BITS: Final = 1.5
+_DEFAULT_BITS: Final = 4.0
 _HEADROOM: Final = np.float32(
     16.0
 )  # a coefficient is at most 4 times the largest value, a residual twice that

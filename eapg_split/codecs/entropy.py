@@ -21,7 +21,7 @@ Model: TypeAlias = Any  # constriction has no stubs
 
 CLASSES: Final = 8  # class 0 holds zeros only; class k of 1 to 7 sums of magnitudes in [2**(k-1), 2**k)
 CONTEXTS: Final = CLASSES + 1  # the class one frame before, or nothing at the first frame
-LARGEST: Final = 8191  # largest magnitude of a number
+LARGEST: Final = 16383  # largest magnitude of a number
 NUMBER_MODEL_BYTES: Final = 3
 _LEVELS: Final = 64  # of a share: coarse, so that parts often have models in common
 _FINEST: Final = 2 * _LEVELS - 1
