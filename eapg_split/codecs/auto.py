@@ -23,19 +23,18 @@ from eapg_split.codecs.base import (
     slices_of,
 )
 from eapg_split.codecs.choice import Candidate, priced, ranked
+from eapg_split.codecs.clean import CleanCodec
 from eapg_split.codecs.int4 import Int4Codec
 from eapg_split.codecs.int8 import Int8Codec
 from eapg_split.codecs.lossless import LosslessCodec
-from eapg_split.codecs.standalone import first_slices, slice_view
+from eapg_split.codecs.standalone import check_finite, first_slices, slice_view
 from eapg_split.domain.latent import Latent, LatentSpec, TensorSpec
-from eapg_split.errors import CorruptPayload, EngineFailure, InvalidRequest
+from eapg_split.errors import CorruptPayload, InvalidRequest
 
 UNKNOWN_LINK_BITS_PER_S: Final = 10e6  # slow, for a wrong guess costs least there
-CANDIDATES: Final[tuple[Codec, ...]] = (LosslessCodec(), Int8Codec(), Int4Codec())
+CANDIDATES: Final[tuple[Codec, ...]] = (LosslessCodec(), Int8Codec(), Int4Codec(), CleanCodec())
 
-_CHAINED: Final = (
-    0x80  # the part belongs to its codec's sequence over the payload; without it, it stands alone
-)
+_CHAINED: Final = 0x80  # the part belongs to its codec's sequence; without it, its slice stands alone
 _MARGIN: Final = (
     0.9  # of the step that is asked for, in a tensor's first slice; the others are not quite alike
 )
@@ -67,7 +66,10 @@ class AutoCodec:
     def encode(self, latent: Latent, fidelity: Fidelity = DEFAULT_FIDELITY) -> Iterator[Part]:
         order = ranked(self._candidates, latent, fidelity, self._link)
         named = [each for each, _ in first_slices(latent.spec) if each.tensor.name in fidelity.steps]
+        failed = False
         for position, chosen in enumerate(order):
+            if failed and chosen.coarse:
+                continue
             if chosen.alone is None:
                 yield from _chained(chosen, latent, fidelity)
                 return
@@ -75,6 +77,7 @@ class AutoCodec:
             if all(_fine(chosen, each, body, fidelity, _MARGIN) for each, body in ready.items()):
                 yield from _alone(order[position:], latent, fidelity, ready)
                 return
+            failed = True
         raise _too_coarse()
 
     def decoder(self, spec: LatentSpec) -> Decoder:
@@ -142,10 +145,8 @@ def _coded(candidate: Candidate, latent: Latent, wanted: Slice, fidelity: Fideli
     """The slice alone, after its codec's code. Raises EngineFailure on values that are not finite."""
     values = slice_view(latent, wanted)
     head = bytes([candidate.code])
-    if candidate.codec.lossless and wanted.tensor.name not in EXACT_TENSORS and not np.isfinite(values).all():
-        raise EngineFailure(
-            f"Tensor {wanted.tensor.name} holds values that are not finite numbers: nothing to send."
-        )
+    if candidate.codec.lossless and wanted.tensor.name not in EXACT_TENSORS:
+        check_finite(wanted, values.min(), values.max())
     if candidate.alone is not None:
         return candidate.alone.encode_slice(wanted, values, head)
     alone = Latent({wanted.tensor.name: np.ascontiguousarray(values)})

@@ -27,6 +27,7 @@ from eapg_split.errors import InvalidRequest
 
 _SAMPLE_BYTES: Final = 1 << 15
 _SAMPLE_SHARE: Final = 0.005  # of the estimated time; a sample that would take more is not taken
+_SMALL_IS_SLOW: Final = 4.0  # a sample takes so much longer for its size than a slice
 _TOLERANCE: Final = 0.02  # a choice that can be at most so much slower than another needs no sample
 
 
@@ -53,7 +54,7 @@ _NATURES: Final = {
     "lossless": _Nature(0, Speed(0.45e9, 1.0e9), 0.3, 1.25),
     "int8": _Nature(1, Speed(3.0e9, 3.0e9)),
     "int4": _Nature(2, Speed(1.0e9, 1.5e9), by_default=False),
-    "clean": _Nature(3, Speed(0.06e9, 0.06e9), 0.5, 2.0),
+    "clean": _Nature(3, Speed(0.09e9, 0.09e9), 0.5, 2.0),
 }
 
 
@@ -77,6 +78,11 @@ class Candidate:
         if clock is not None:
             speed = measured_speed(codec, clock)  # type: ignore[arg-type]  # codecs are hashed by identity
         return cls(codec, nature.code, speed, codec if isinstance(codec, StandaloneCodec) else None, nature)
+
+    @property
+    def coarse(self) -> bool:
+        """Whether it is the coarsest: then it is not tried where another one was too coarse."""
+        return not self._nature.by_default
 
     def eligible(self, spec: LatentSpec, fidelity: Fidelity) -> bool:
         """Whether it may be fine enough: what its step on the data is, shows when a slice is encoded."""
@@ -138,7 +144,7 @@ def _unsure(
         each for _, bits, each in prices[1:] if each.seconds(spec, each.least(bits), link_bits_per_s) < bound
     ]
     unsure = [each for each in (best, *rivals) if rivals and each.least(1) < each.most(1)]
-    cost = sum(_SAMPLE_BYTES / each.speed.encode for each in unsure)
+    cost = sum(_SMALL_IS_SLOW * _SAMPLE_BYTES / each.speed.encode for each in unsure)
     return unsure if cost < _SAMPLE_SHARE * seconds else []
 
 
@@ -160,10 +166,11 @@ def measured_speed(codec: Codec, clock: Callable[[], float]) -> Speed:
     """What this process reaches on a smooth slice; measured once for each codec, for it takes a moment."""
     t, h, w = np.meshgrid(np.arange(4), np.arange(36), np.arange(64), indexing="ij")
     frames = np.stack([np.sin((3 * t + 2 * h + w) / 15 + channel) for channel in range(12)])
-    latent = Latent({"xbar": frames[None].astype(np.float32)})
+    texture = np.sin(np.arange(frames.size) ** 2).reshape(frames.shape) * 0.02
+    latent = Latent({"xbar": (frames + texture)[None].astype(np.float32)})
     payload = payload_of(codec, latent)  # the first time is slower
     marks = [clock()]
-    for _ in range(3):
+    for _ in range(5):
         payload_of(codec, latent)
         marks.append(clock())
         latent_of(codec, payload)

@@ -32,7 +32,8 @@ _DEFAULT_BITS: Final = 4.0
 _HEADROOM: Final = np.float32(
     16.0
 )  # a coefficient is at most 4 times the largest value, a residual twice that
-_LEAST_STEP: Final = np.float32(1e-12)
+_LEAST_STEP: Final = 1e-12
+_HUGE: Final = 1e15  # what is sent as it is, for no latent is like that
 _KIND_EXACT: Final = b"\0"
 _KIND_BLOCKS: Final = b"\1"
 _EXACT: Final = LosslessCodec()
@@ -47,18 +48,16 @@ class CleanCodec:
     def encode(self, latent: Latent, fidelity: Fidelity = DEFAULT_FIDELITY) -> Iterator[Part]:
         chain: Chain | None = None
         for wanted in slices_of(latent.spec):
-            values = slice_array(latent, wanted)
-            layout = _layout(wanted)
-            if layout is None:
-                yield Part.of(_EXACT.encode_slice(wanted, values, _KIND_EXACT))
-                continue
-            head = _KIND_BLOCKS
-            if wanted.start == 0:
+            head, layout = _KIND_BLOCKS, _layout(wanted)
+            if layout is not None and wanted.start == 0:
                 steps = _steps(latent[wanted.tensor.name], wanted, layout, fidelity)
-                chain = Chain(layout, steps)
-                head += steps.astype("<f4").tobytes()
-            assert chain is not None
-            yield Part.of(head + chain.encode(values, layout))
+                chain = None if steps is None else Chain(layout, steps)
+                head += b"" if steps is None else steps.astype("<f4").tobytes()
+            values = slice_array(latent, wanted)
+            if layout is None or chain is None:
+                yield Part.of(_EXACT.encode_slice(wanted, values, _KIND_EXACT))
+            else:
+                yield Part.of(head + chain.encode(values, layout))
 
     def decoder(self, spec: LatentSpec) -> "CleanDecoder":
         return CleanDecoder(spec)
@@ -87,15 +86,15 @@ class CleanDecoder:
         wanted = self._assembly.wanted()
         layout = _layout(wanted)
         kind, body = part.body[:1], memoryview(part.body)[1:]
-        if kind != (_KIND_EXACT if layout is None else _KIND_BLOCKS):
-            raise CorruptPayload(f"A part of tensor {wanted.tensor.name} is of a wrong kind: send it again.")
-        if layout is None:
+        if kind == _KIND_EXACT:
+            self._chain = None
             self._assembly.add(_EXACT.decode_slice(wanted, body))
             return
         header = Header(body)
-        if wanted.start == 0:
+        if layout is not None and wanted.start == 0:
             self._chain = Chain(layout, _checked_steps(header.floats(layout.channels)))
-        assert self._chain is not None
+        if kind != _KIND_BLOCKS or layout is None or self._chain is None:
+            raise CorruptPayload(f"A part of tensor {wanted.tensor.name} is of a wrong kind: send it again.")
         self._assembly.add(self._chain.decode(header, layout, wanted.shape))
 
     def finish(self) -> Latent:
@@ -106,22 +105,24 @@ def _layout(wanted: Slice) -> Layout | None:
     return None if wanted.tensor.name in EXACT_TENSORS else Layout.of(wanted)
 
 
-def _steps(whole: Floats, wanted: Slice, layout: Layout, fidelity: Fidelity) -> Floats:
-    """A quantiser step for each channel of the layout, large enough that no number grows beyond its bound."""
+def _steps(whole: Floats, wanted: Slice, layout: Layout, fidelity: Fidelity) -> Floats | None:
+    """A quantiser step for each channel, large enough that no number grows beyond its bound; None for huge values."""
     values = whole[0]
-    peak = np.float32(max(-values.min(), values.max()))
+    peak = max(-float(values.min()), float(values.max()))
     if not np.isfinite(peak):
         raise EngineFailure(
             f"Tensor {wanted.tensor.name} holds values that are not finite numbers: nothing to send."
         )
+    if peak > _HUGE:
+        return None
     step = fidelity.steps.get(wanted.tensor.name)
     if step is None:
-        step = _DEFAULT_SHARE * float(np.sqrt(np.mean(np.square(values, dtype=np.float32))))
+        step = _DEFAULT_SHARE * float(np.sqrt(np.mean(np.square(values), dtype=np.float64)))
     shares = fidelity.channels.get(wanted.tensor.name, ())
-    steps = np.full(layout.channels, step, np.float32)
+    steps = np.full(layout.channels, step, np.float64)
     if len(shares) == layout.channels:
-        steps *= np.array(shares, np.float32)
-    return np.clip(steps, _HEADROOM * peak / LARGEST + _LEAST_STEP, LARGEST_STEP)
+        steps *= np.array(shares)
+    return np.clip(steps, _HEADROOM * peak / LARGEST + _LEAST_STEP, LARGEST_STEP).astype(np.float32)
 
 
 def _checked_steps(steps: Floats) -> Floats:

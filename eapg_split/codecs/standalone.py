@@ -74,8 +74,8 @@ def arithmetic(low: Doubles, high: Doubles) -> type[np.float32] | type[np.float6
     return np.float32 if usual else np.float64
 
 
-def check_finite(wanted: Slice, low: Floats, high: Floats) -> None:
-    """Raise EngineFailure unless the lowest and highest values of the slice's channels are numbers."""
+def check_finite(wanted: Slice, low: Floats | np.float32, high: Floats | np.float32) -> None:
+    """Raise EngineFailure unless the lowest and highest values, of the slice or its channels, are numbers."""
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         raise EngineFailure(
             f"Tensor {wanted.tensor.name} holds values that are not finite numbers: nothing to send."
