@@ -146,6 +146,9 @@ def _coded(candidate: Candidate, latent: Latent, wanted: Slice, fidelity: Fideli
     values = slice_view(latent, wanted)
     head = bytes([candidate.code])
     if candidate.codec.lossless and wanted.tensor.name not in EXACT_TENSORS:
+        values = np.ascontiguousarray(
+            values
+        )  # which the codec needs too, and which is several times faster to check
         check_finite(wanted, values.min(), values.max())
     if candidate.alone is not None:
         return candidate.alone.encode_slice(wanted, values, head)
