@@ -27,6 +27,8 @@ def _weights(name: str, *shape: int) -> Floats:
 class ToyNetworks:
     """Satisfies eapg_split.eapg.networks.Networks; `loaded` records the parts, `calls` the predictions."""
 
+    quality = None
+
     def __init__(self) -> None:
         self.loaded: set[str] = set()
         self.calls: list[tuple[int, float]] = []

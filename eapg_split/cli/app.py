@@ -15,9 +15,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 policy_app = typer.Typer(help="Policies decide which node runs which steps.")
+codec_app = typer.Typer(help="Codecs put what crosses a cut on the wire.")
 
 app.command()(generate)
 app.add_typer(policy_app, name="policy")
+app.add_typer(codec_app, name="codec")
 
 
 def _show_version(wanted: bool) -> None:
@@ -91,3 +93,28 @@ def list_policies() -> None:
 
         for line in policy_lines():
             typer.echo(line)
+
+
+@codec_app.command("list")
+def list_codecs() -> None:
+    """List the codecs that `--codec` knows by name."""
+    with guarded():
+        from eapg_split.cli.codecs import codec_lines
+
+        for line in codec_lines():
+            typer.echo(line)
+
+
+@codec_app.command("calibrate")
+def calibrate_codec(
+    weights: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The weights to measure, instead of the shipped ones.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=0, help="Threads of the engine; 0 lets it choose.")] = 0,
+    scenes: Annotated[int, typer.Option(min=1, max=10, help="How many scenes to measure on.")] = 10,
+) -> None:
+    """Measure how coarsely states may be coded for a wanted quality, and put the table beside the weights."""
+    with guarded():
+        from eapg_split.cli.codecs import calibrate_weights
+
+        calibrate_weights(weights, threads=threads, scenes=scenes)

@@ -6,6 +6,8 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from eapg_split.eapg.quality import QualityTable
+
 Floats = NDArray[np.float32]
 
 PARTS: Final = ("text", "stage1", "stage2", "low", "encoder", "decoder")
@@ -24,6 +26,11 @@ class Networks(Protocol):
     @property
     def time_shift(self) -> tuple[float, float, float, float]:
         """How each stage bends its time grid; 1 is uniform."""
+        ...
+
+    @property
+    def quality(self) -> QualityTable | None:
+        """How coarsely states may be coded; None where that was not measured."""
         ...
 
     def load(self, parts: Iterable[str]) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from eapg_split.codecs.base import DEFAULT_FIDELITY, Fidelity
 from eapg_split.domain.latent import Latent, LatentSpec
 from eapg_split.domain.request import Request
 from eapg_split.domain.workload import Stage, StageKind, Workload
@@ -107,6 +108,11 @@ class EapgPipeline:
         shrink = next((r for r in (1, 2, 4, 8) if pixels <= PREVIEW_PIXELS * r * r), 16)
         frames = (decode_at(space, latent, index, self.networks)[-1] for index in picked)
         return np.stack([_to_bytes(_box_mean(frame, shrink)) for frame in frames])
+
+    def fidelity(self, workload: Workload, step: int, quality_db: float) -> Fidelity:
+        """What a lossy codec may do to the state after a step; the codecs' own defaults for uncalibrated weights."""
+        table = self.networks.quality
+        return DEFAULT_FIDELITY if table is None else table.fidelity(workload, step, quality_db)
 
     def _denoise(self, workload: Workload, step: int, state: Latent) -> Latent:
         stage = workload.stage_of(step)

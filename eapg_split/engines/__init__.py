@@ -40,6 +40,7 @@ class _LazyNetworks:
     def __init__(self, kind: str, manifest: Manifest, threads: int) -> None:
         self.fingerprint = manifest.fingerprint
         self.time_shift = manifest.time_shift
+        self.quality = manifest.quality
         self._open = lambda: _networks(kind, manifest, threads)
         self._real: Networks | None = None
 

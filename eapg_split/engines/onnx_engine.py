@@ -21,6 +21,7 @@ class OnnxNetworks:
     def __init__(self, manifest: Manifest, *, threads: int = 0) -> None:
         self.fingerprint = manifest.fingerprint
         self.time_shift = manifest.time_shift
+        self.quality = manifest.quality
         self._manifest = manifest
         self._threads = threads or os.cpu_count() or 1
         self._sessions: dict[str, ort.InferenceSession] = {}

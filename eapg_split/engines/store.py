@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from eapg_split.eapg.networks import PARTS
+from eapg_split.eapg.quality import QualityTable
 from eapg_split.errors import CorruptWeights
 
 SHIPPED: Final = Path(__file__).resolve().parent.parent / "weights"
@@ -38,6 +39,7 @@ class Manifest:
     fingerprint: str
     time_shift: tuple[float, float, float, float]
     files: dict[str, FileEntry]
+    quality: QualityTable | None = None  # None where the weights were not calibrated
 
     def path(self, part: str, suffix: str) -> Path:
         """The verified file of a part. Raises CorruptWeights when it is missing, truncated or altered."""
@@ -104,7 +106,21 @@ def _parse(folder: Path, raw: bytes) -> Manifest:
             raise ValueError(f"{name} cannot have {size!r} bytes")
         files[name] = FileEntry(name, size, str(entry["sha256"]))
     first, second, third, fourth = (_shift(value) for value in body["time_shift"])
-    return Manifest(folder, hashlib.sha256(raw).hexdigest(), (first, second, third, fourth), files)
+    quality = QualityTable.from_json(body["quality"]) if "quality" in body else None
+    return Manifest(folder, hashlib.sha256(raw).hexdigest(), (first, second, third, fourth), files, quality)
+
+
+def write_quality(folder: Path, table: QualityTable) -> None:
+    """Puts the table into the manifest of the weights that it was measured with.
+
+    Their fingerprint changes. Raises CorruptWeights when there is no usable manifest, OSError when this fails.
+    """
+    read_manifest(folder)
+    path = folder / "manifest.json"
+    body = json.loads(path.read_bytes()) | {"quality": table.to_json()}
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+    partial.replace(path)
 
 
 def _shift(value: object) -> float:

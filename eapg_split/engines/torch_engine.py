@@ -48,6 +48,7 @@ class TorchNetworks:
     def __init__(self, manifest: Manifest, *, threads: int = 0) -> None:
         self.fingerprint = manifest.fingerprint
         self.time_shift = manifest.time_shift
+        self.quality = manifest.quality
         self._manifest = manifest
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._modules: dict[str, nn.Module] = {}

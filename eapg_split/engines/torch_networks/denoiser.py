@@ -40,7 +40,9 @@ class DenoiserConfig:
     source: bool = False
     text: bool = False
     anchors: tuple[float, float, float] = (0.0, 0.0, 0.0)  # weights of the row, column and frame coordinates
-    clock: bool = False  # whether the conditioning differs by frame: only a network that sees whole clips can tell
+    clock: bool = (
+        False  # whether the conditioning differs by frame: only a network that sees whole clips can tell
+    )
 
 
 def clip_places(frames: int, device: torch.device) -> Tensor:
