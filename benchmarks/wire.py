@@ -81,7 +81,7 @@ class Bench:
     def subject(self) -> Subject:
         """The latent that leaves the device by default."""
         step = self.largest.workload.stage(HAND_OFF_STAGE).stop_step - 1
-        return Subject(self.largest.states[step], Place(self.largest.workload, step))
+        return Subject(self.largest.states[step], Place(self.engine, self.largest.workload, step))
 
     @property
     def label(self) -> str:

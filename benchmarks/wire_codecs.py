@@ -4,8 +4,6 @@ Counted are the tensors that grow with the clip. The text's 672 numbers stay exa
 its kind, and are left out of all bits and bytes.
 """
 
-import importlib
-import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -13,11 +11,11 @@ from typing import Final
 import numpy as np
 import zstandard
 from numpy.typing import NDArray
+from wire_latents import Pipeline
 from wire_peers import PeerProcess
 
 from eapg_split.codecs import CODECS
 from eapg_split.codecs.base import (
-    DEFAULT_FIDELITY,
     EXACT_TENSORS,
     Codec,
     Fidelity,
@@ -50,10 +48,15 @@ class Coded:
 
 @dataclass(frozen=True)
 class Place:
-    """Where in which workload a latent is handed on: after `step`."""
+    """Where a latent is handed on: after `step` of a workload whose engine says how exact it must stay."""
 
+    engine: Pipeline
     workload: Workload
     step: int
+
+    def fidelity(self, quality_db: float = DEFAULT_DB) -> Fidelity:
+        """What a lossy codec may do there so that the final video still reaches the quality."""
+        return self.engine.fidelity(self.workload, self.step, quality_db)
 
 
 Coder = Callable[[Latent, Place], Coded]
@@ -78,7 +81,7 @@ def our_coder(codec: Codec, quality_db: float = DEFAULT_DB) -> Coder:
     """A codec of the project, told what the final video must reach."""
 
     def code(latent: Latent, place: Place) -> Coded:
-        fidelity = fidelity_at(place, quality_db)
+        fidelity = place.fidelity(quality_db)
         sizes, arrays = {}, {}
         for name, array in counted(latent).items():  # each by itself, as the runtime sends them
             payload = payload_of(codec, Latent({name: array}), fidelity)
@@ -87,15 +90,6 @@ def our_coder(codec: Codec, quality_db: float = DEFAULT_DB) -> Coder:
         return Coded(_replaced(latent, arrays), sizes)
 
     return code
-
-
-def fidelity_at(place: Place, quality_db: float) -> Fidelity:
-    """What the calibration of the weights says for a cut, where there is one."""
-    if importlib.util.find_spec("eapg_split.codecs.quality") is None:
-        return DEFAULT_FIDELITY
-    quality = importlib.import_module("eapg_split.codecs.quality")
-    fidelity: Fidelity = quality.fidelity(quality.TABLE, place.workload, place.step, quality_db)
-    return fidelity
 
 
 def fp16(latent: Latent, place: Place) -> Coded:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from eapg_split.codecs.base import Fidelity
 from eapg_split.domain.latent import Latent
 from eapg_split.domain.request import Request
 from eapg_split.domain.workload import StageKind, Workload
@@ -47,6 +48,8 @@ class Pipeline(Protocol):
     def run_step(self, workload: Workload, step: int, state: Latent) -> Latent: ...
 
     def decode(self, workload: Workload, state: Latent) -> Iterator[Frames]: ...
+
+    def fidelity(self, workload: Workload, step: int, quality_db: float) -> Fidelity: ...
 
 
 @dataclass(frozen=True)

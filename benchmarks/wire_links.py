@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 from figures import Row
-from wire_codecs import FP16, counted, fidelity_at
-from wire_quality import QUALITY_DB, SHOWPIECE
+from wire_codecs import FP16, counted
+from wire_quality import SHOWPIECE
 from wire_shaper import Link
 from wire_speed import Subject
 
@@ -53,7 +53,7 @@ def costs(subject: Subject, rate_bit_s: float, *, times: int) -> dict[str, list[
     Medians of `times` rounds in which all take turns, after one to warm up.
     """
     codecs = {**CODECS, AUTO: AutoCodec(rate_bit_s, clock=time.perf_counter)}
-    fidelity = fidelity_at(subject.place, QUALITY_DB)
+    fidelity = subject.place.fidelity()
     rounds: dict[str, list[list[PartCost]]] = {}
     for turn in range(times + 1):
         found = {name: our_costs(codec, subject.latent, fidelity) for name, codec in codecs.items()}

@@ -19,10 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from wire_codecs import fidelity_at
 from wire_idle import FINGERPRINT, STEP_S
 from wire_peers import ROOT, PeerError
-from wire_quality import QUALITY_DB
 from wire_speed import Subject
 
 from eapg_split.codecs.base import Codec
@@ -88,7 +86,7 @@ class HandOff:
 
 async def hand_off(peer: GrpcPeer, subject: Subject, codec: Codec) -> HandOff:
     """Sends the state after `subject.place.step`, as a coordinator does, and calls the segment off."""
-    place, fidelity = subject.place, fidelity_at(subject.place, QUALITY_DB)
+    place, fidelity = subject.place, subject.place.fidelity()
     order = SegmentOrder(
         uuid.uuid4().hex,
         place.workload.request.without_prompt(),

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from figures import Row
-from wire_codecs import FP16, FP16_ZSTD, HIVEMIND, Coder, Place, elements, our_coder
+from wire_codecs import DEFAULT_DB, FP16, FP16_ZSTD, HIVEMIND, Coder, Place, elements, our_coder
 from wire_latents import Pipeline, Run, finish, psnr_db
 
 from eapg_split.codecs import CODECS
 from eapg_split.domain.workload import StageKind
 
 SHOWPIECE = "clean"
-QUALITY_DB = 45.0
+QUALITY_DB = DEFAULT_DB
 BITS_BAR = 1.3
 HIVEMIND_BAR = 6.0
 FP16_BAR = 12.0
@@ -92,7 +92,7 @@ def tallies(
 def sample(engine: Pipeline, run: Run, step: int, coder: Coder, *, finished: bool) -> Sample:
     """One codec at one cut."""
     state = run.states[step]
-    coded = coder(state, Place(run.workload, step))
+    coded = coder(state, Place(engine, run.workload, step))
     decibels = None
     if finished and coded.latent == state:
         decibels = math.inf

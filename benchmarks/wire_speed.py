@@ -10,9 +10,8 @@ import numpy as np
 import zstandard
 from figures import Row
 from numpy.typing import NDArray
-from wire_codecs import FP16, FP16_ZSTD, HIVEMIND, Place, counted, fidelity_at, zstd_of_fp16
+from wire_codecs import FP16, FP16_ZSTD, HIVEMIND, Place, counted, zstd_of_fp16
 from wire_peers import PeerProcess
-from wire_quality import QUALITY_DB
 
 from eapg_split.codecs import CODECS
 from eapg_split.codecs.base import Codec, latent_of, payload_of
@@ -96,7 +95,7 @@ def _contestants(
 
 
 def _ours(codec: Codec, subject: Subject) -> tuple[float, float]:
-    fidelity = fidelity_at(subject.place, QUALITY_DB)
+    fidelity = subject.place.fidelity()
     began = time.process_time()
     payload = payload_of(codec, subject.latent, fidelity)
     middle = time.process_time()

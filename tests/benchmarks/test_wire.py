@@ -96,7 +96,8 @@ def test_bits_count_what_grows_with_the_clip_and_the_text_stays_exact() -> None:
             "text": rng.standard_normal((2, 7, 48), dtype=np.float32),
         }
     )
-    place = Place(open_engine("toy").unroll(SMALL), 1)
+    engine = open_engine("toy")
+    place = Place(engine, engine.unroll(SMALL), 1)
     assert elements(latent) == 768
     assert fp16(latent, place).size == 2 * 768
     assert np.array_equal(fp16_zstd(latent, place).latent["text"], latent["text"])
