@@ -42,7 +42,13 @@ _DAEMON_KEYS: Final = MappingProxyType(
     }
 )
 _LIMIT_KEYS: Final = MappingProxyType(
-    {"sessions": int, "payload_bytes": int, "kept_result_bytes": int, "arrival_s": float}
+    {
+        "sessions": int,
+        "payload_bytes": int,
+        "kept_result_bytes": int,
+        "held_state_bytes": int,
+        "arrival_s": float,
+    }
 )
 _NODES_FILE_KEYS: Final = MappingProxyType({"nodes": list, "tls": dict, "insecure": bool})
 _NODE_KEYS: Final = MappingProxyType({"id": str, "address": str})
@@ -89,6 +95,7 @@ def read_daemon_file(path: Path, tier: Tier) -> DaemonSettings:
             sessions=limits.get("sessions", Limits.sessions),
             payload_bytes=limits.get("payload_bytes", Limits.payload_bytes),
             kept_result_bytes=limits.get("kept_result_bytes", Limits.kept_result_bytes),
+            held_state_bytes=limits.get("held_state_bytes", Limits.held_state_bytes),
             arrival_s=limits.get("arrival_s", Limits.arrival_s),
         ),
     )

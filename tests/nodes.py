@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import grpc
+import numpy as np
 
 from eapg_split.codecs import CODECS
-from eapg_split.codecs.base import Payload, payload_of
+from eapg_split.codecs.base import DEFAULT_FIDELITY, latent_of
 from eapg_split.domain.latent import Latent
 from eapg_split.domain.request import Request
 from eapg_split.domain.topology import NodeId, Tier
@@ -18,7 +19,9 @@ from eapg_split.rpc.server import NodeService
 from eapg_split.rpc.status import ErrorTranslator
 from eapg_split.runtime.engine import Engine
 from eapg_split.runtime.events import SegmentEvent
-from eapg_split.runtime.peer import SegmentOrder
+from eapg_split.runtime.handoff import Coded, Encoding, Outgoing, SameAsInput
+from eapg_split.runtime.kept import SegmentResult
+from eapg_split.runtime.peer import Emit, SegmentDone, SegmentOrder
 from eapg_split.runtime.settings import Limits, PeerAddress
 from eapg_split.runtime.worker import Worker, WorkerSetup
 from tests.toy_engine import open_engine
@@ -76,8 +79,36 @@ def undivided(step: int, engine: EapgPipeline | None = None) -> Latent:
     return state
 
 
-def coded(state: Latent, codec: str = "lossless") -> Payload:
-    return payload_of(CODECS[codec], state)
+def coded(state: Latent, codec: str = "lossless") -> Outgoing:
+    """The state on its way, every tensor in parts."""
+    tensors = state.spec.tensors
+    encodings = [
+        Encoding.of(CODECS[codec], tensor.name, state[tensor.name], DEFAULT_FIDELITY) for tensor in tensors
+    ]
+    return Outgoing([Coded(tensor, codec) for tensor in tensors], encodings)
+
+
+def state_of(done: SegmentDone, sent: Latent) -> Latent:
+    """The result of a segment that began with `sent`, decoded anew from what came."""
+    tensors = {}
+    for item in done.declaration.items:
+        name = item.tensor.name
+        if isinstance(item, Coded):
+            payload = done.received.encodings[name].payload
+            (tensors[name],) = latent_of(CODECS[item.codec], payload).values()
+            assert np.array_equal(tensors[name], done.received.arrays[name])
+        else:
+            assert isinstance(item, SameAsInput)
+            tensors[name] = sent[item.input]
+    return Latent(tensors)
+
+
+async def served_by(worker: Worker, order: SegmentOrder, state: Outgoing, emit: Emit) -> SegmentResult:
+    """The segment as a worker computes it for somebody else, without a wire."""
+    reception = await worker.receive(order, state.declaration, resume=order.attempt > 1)
+    async for ready in state.parts(reception.taken):
+        await reception.add(ready.part)
+    return await worker.serve(order, reception, emit)
 
 
 async def ignore(event: SegmentEvent) -> None:

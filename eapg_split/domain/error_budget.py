@@ -17,7 +17,10 @@ _LEAST_SHARE: Final = 1 / 64
 
 @dataclass(frozen=True, slots=True)
 class ErrorBudget:
-    """`quality_db` is the PSNR of the final video against the lossless run; `remaining` of its squared error is left."""
+    """`quality_db` is the PSNR of the final video against the lossless run.
+
+    `remaining` is how much of its squared error is left, 1 at the start.
+    """
 
     quality_db: float = DEFAULT_QUALITY_DB
     remaining: float = 1.0

@@ -2,29 +2,23 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc
 from google.protobuf.message import DecodeError
 
-from eapg_split.codecs.base import Payload
-from eapg_split.errors import CorruptPayload, DeadlineExceeded, EapgError, NodeUnavailable
+from eapg_split.codecs.base import Part
+from eapg_split.errors import CorruptPayload, NodeUnavailable
 from eapg_split.rpc import methods
-from eapg_split.rpc.convert import (
-    description_from_proto,
-    order_to_proto,
-    prepare_to_proto,
-    preview_from_proto,
-    step_from_proto,
-)
-from eapg_split.rpc.frames import Assembly, chunks_of, header_of
+from eapg_split.rpc.convert import description_from_proto, prepare_to_proto
+from eapg_split.rpc.probe import Probed, send_probe
 from eapg_split.rpc.security import channel_credentials, check_clear_text
+from eapg_split.rpc.segment_call import SegmentCall
 from eapg_split.rpc.status import from_rpc_error
-from eapg_split.rpc.v1 import common_pb2, node_pb2
-from eapg_split.rpc.wire import ReplyField, RequestField, pack, unpack
-from eapg_split.runtime.events import Accepted, Returning
+from eapg_split.rpc.v1 import node_pb2
+from eapg_split.runtime.handoff import Outgoing
 from eapg_split.runtime.peer import Emit, NodeDescription, SegmentDone, SegmentOrder
 from eapg_split.runtime.settings import PeerAddress, TlsFiles
 
@@ -96,14 +90,23 @@ class GrpcPeer:
         async with errors_of(self.name):
             await call(prepare_to_proto(order), timeout=order.deadline.capped(_PREPARE_S))
 
-    async def run(self, order: SegmentOrder, payload: Payload, emit: Emit) -> SegmentDone:
+    async def run(self, order: SegmentOrder, state: Outgoing, emit: Emit) -> SegmentDone:
         """Hands a segment over and waits for its result; ends the call whatever happens."""
         channel = await self._connect()
         async with errors_of(self.name):
             call = channel.stream_stream(methods.RUN, None, None)(None)
             try:
-                await _send(call, order, payload)
-                return await _Reception(call, emit, self.name).result()
+                return await SegmentCall(call, order, state, emit=emit, node=self.name).result()
+            finally:
+                call.cancel()
+
+    async def probe(self, parts: Sequence[Part]) -> Probed:
+        """Sends parts to the node and back through the code that carries states. Raises CapacityExceeded."""
+        channel = await self._connect()
+        async with errors_of(self.name):
+            call = channel.stream_stream(methods.PROBE, None, None)(None)
+            try:
+                return await send_probe(call, parts)
             finally:
                 call.cancel()
 
@@ -131,68 +134,3 @@ def _address_in(ready_file: Path, name: str) -> str:
         raise NodeUnavailable(
             f"Node {name} has not written {ready_file}: start it first.", node_id=name
         ) from error
-
-
-_Call = grpc.aio.StreamStreamCall
-
-
-async def _send(call: "_Call[bytes, bytes]", order: SegmentOrder, payload: Payload) -> None:
-    header = order_to_proto(order, header_of(payload)).SerializeToString()
-    try:
-        await call.write(pack(RequestField.HEADER, header))
-        for chunk in chunks_of(payload.body):
-            await call.write(pack(RequestField.CHUNK, chunk))
-        await call.done_writing()
-    except asyncio.InvalidStateError:
-        return  # the node ended the call early; its reason comes with the next read
-    except grpc.aio.AioRpcError as error:
-        if error.code() is grpc.StatusCode.OK:
-            return
-        raise
-
-
-class _Reception:
-    """Reads a segment's replies in their order: accepted, steps and previews, the result, done."""
-
-    def __init__(self, call: "_Call[bytes, bytes]", emit: Emit, node: str) -> None:
-        self._call = call
-        self._emit = emit
-        self._node = node
-        self._assembly: Assembly | None = None
-
-    async def result(self) -> SegmentDone:
-        while True:
-            message = await self._call.read()
-            if not isinstance(message, bytes):
-                raise await self._ended_early()
-            field, body = unpack(message)
-            if field == ReplyField.DONE:
-                if self._assembly is None:
-                    raise CorruptPayload(f"Node {self._node} ended a segment without a result.")
-                done = node_pb2.RunDone.FromString(bytes(body))
-                return SegmentDone(self._assembly.finish(), done.compute_s, done.peak_rss_bytes)
-            await self._take(field, body)
-
-    async def _take(self, field: int, body: memoryview) -> None:
-        match field:
-            case ReplyField.ACCEPTED:
-                await self._emit(Accepted())
-            case ReplyField.STEP:
-                await self._emit(step_from_proto(common_pb2.StepDone.FromString(bytes(body))))
-            case ReplyField.PREVIEW:
-                await self._emit(preview_from_proto(common_pb2.PreviewFrame.FromString(bytes(body))))
-            case ReplyField.RESULT:
-                await self._emit(Returning())
-                self._assembly = Assembly(common_pb2.PayloadHeader.FromString(bytes(body)))
-            case ReplyField.CHUNK if self._assembly is not None:
-                self._assembly.add(body)
-            case _:
-                raise CorruptPayload(f"Node {self._node} sent a message that is not expected here.")
-
-    async def _ended_early(self) -> EapgError:
-        code = await self._call.code()
-        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            return DeadlineExceeded("The deadline passed.", node_id=self._node)
-        return NodeUnavailable(
-            f"Node {self._node} ended a segment before its result was whole.", node_id=self._node
-        )

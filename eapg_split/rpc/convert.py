@@ -2,14 +2,14 @@
 
 import math
 
-import numpy as np
-
 from eapg_split.domain.request import Privacy, Request
 from eapg_split.domain.topology import Node, NodeId, Tier
 from eapg_split.errors import InvalidRequest
+from eapg_split.rpc.convert_handoff import declaration_to_proto, fidelity_from_proto, fidelity_to_proto
 from eapg_split.rpc.v1 import common_pb2, node_pb2
 from eapg_split.runtime.deadline import Deadline
-from eapg_split.runtime.events import PreviewFrame, StepDone
+from eapg_split.runtime.events import StepDone
+from eapg_split.runtime.handoff import Declaration
 from eapg_split.runtime.peer import NodeDescription, SegmentOrder
 from eapg_split.runtime.settings import Limits
 
@@ -58,7 +58,8 @@ def _privacy(text: str) -> Privacy:
         raise InvalidRequest(f"privacy must be one of {', '.join(Privacy)}, not {text[:32]!r}.") from None
 
 
-def order_to_proto(order: SegmentOrder, payload: common_pb2.PayloadHeader) -> node_pb2.RunHeader:
+def order_to_proto(order: SegmentOrder, state: Declaration) -> node_pb2.RunHeader:
+    """An attempt after the first asks what the node has already."""
     return node_pb2.RunHeader(
         session=order.session,
         attempt=order.attempt,
@@ -69,7 +70,9 @@ def order_to_proto(order: SegmentOrder, payload: common_pb2.PayloadHeader) -> no
         result_codec=order.result_codec,
         previews=order.previews,
         remaining_s=order.deadline.wire_seconds(),
-        payload=payload,
+        state=declaration_to_proto(state),
+        resume=order.attempt > 1,
+        result_fidelity=fidelity_to_proto(order.result_fidelity),
     )
 
 
@@ -85,6 +88,7 @@ def order_from_proto(message: node_pb2.RunHeader) -> SegmentOrder:
         fingerprint=message.fingerprint,
         attempt=message.attempt,
         result_codec=message.result_codec,
+        result_fidelity=fidelity_from_proto(message.result_fidelity),
         previews=message.previews,
         deadline=Deadline.after(message.remaining_s),
     )
@@ -171,31 +175,17 @@ def step_to_proto(event: StepDone) -> common_pb2.StepDone:
         step=event.step,
         total_steps=event.total_steps,
         seconds=event.seconds,
+        start_s=event.start_s,
     )
 
 
 def step_from_proto(message: common_pb2.StepDone) -> StepDone:
     return StepDone(
-        message.node, message.tier, message.stage, message.step, message.total_steps, message.seconds
+        node=message.node,
+        tier=message.tier,
+        stage=message.stage,
+        step=message.step,
+        total_steps=message.total_steps,
+        seconds=message.seconds,
+        start_s=message.start_s,
     )
-
-
-def preview_to_proto(event: PreviewFrame) -> common_pb2.PreviewFrame:
-    height, width, _ = event.frame.shape
-    return common_pb2.PreviewFrame(
-        stage=event.stage,
-        step=event.step,
-        index=event.index,
-        count=event.count,
-        height=height,
-        width=width,
-        rgb=event.frame.tobytes(),
-    )
-
-
-def preview_from_proto(message: common_pb2.PreviewFrame) -> PreviewFrame:
-    """Raises InvalidRequest when the bytes are not a picture of the declared size."""
-    if len(message.rgb) != message.height * message.width * 3:
-        raise InvalidRequest("A preview's bytes do not fit its declared size.")
-    frame = np.frombuffer(message.rgb, np.uint8).reshape(message.height, message.width, 3)
-    return PreviewFrame(message.stage, message.step, message.index, message.count, frame)

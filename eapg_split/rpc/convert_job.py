@@ -3,10 +3,12 @@
 from typing import assert_never
 
 from eapg_split.errors import CorruptPayload
-from eapg_split.rpc.convert import preview_from_proto, preview_to_proto, step_from_proto, step_to_proto
+from eapg_split.rpc.convert import step_from_proto, step_to_proto
+from eapg_split.rpc.previews import preview_from_proto, preview_to_proto
 from eapg_split.rpc.v1 import job_pb2
 from eapg_split.runtime.events import (
     FrameDone,
+    Goodput,
     Hop,
     JobDone,
     JobEvent,
@@ -30,6 +32,8 @@ def event_to_proto(event: JobEvent) -> job_pb2.JobEvent:
             return job_pb2.JobEvent(preview=preview_to_proto(event))
         case Hop():
             return job_pb2.JobEvent(hop=_hop_to_proto(event))
+        case Goodput():
+            return job_pb2.JobEvent(goodput=_goodput_to_proto(event))
         case Notice(text):
             return job_pb2.JobEvent(notice=job_pb2.Notice(text=text))
         case FrameDone(frame, total):
@@ -55,6 +59,8 @@ def event_from_proto(message: job_pb2.JobEvent) -> JobEvent:
             return preview_from_proto(message.preview)
         case "hop":
             return _hop_from_proto(message.hop)
+        case "goodput":
+            return _goodput_from_proto(message.goodput)
         case "notice":
             return Notice(message.notice.text)
         case "frame":
@@ -88,13 +94,22 @@ def _plan_to_proto(event: PlanMade) -> job_pb2.PlanMade:
         notes=event.notes,
         total_steps=event.total_steps,
         revision=event.revision,
+        at_s=event.at_s,
     )
 
 
 def _plan_from_proto(message: job_pb2.PlanMade) -> PlanMade:
     segments = tuple(_segment_from_proto(segment) for segment in message.segments)
     notes = tuple(message.notes)
-    return PlanMade(message.session, message.policy, segments, notes, message.total_steps, message.revision)
+    return PlanMade(
+        session=message.session,
+        policy=message.policy,
+        segments=segments,
+        notes=notes,
+        total_steps=message.total_steps,
+        revision=message.revision,
+        at_s=message.at_s,
+    )
 
 
 def _hop_to_proto(hop: Hop) -> job_pb2.Hop:
@@ -106,6 +121,10 @@ def _hop_to_proto(hop: Hop) -> job_pb2.Hop:
         raw_bytes=hop.raw_bytes,
         wire_bytes=hop.wire_bytes,
         seconds=hop.seconds,
+        start_s=hop.start_s,
+        encode_s=hop.encode_s,
+        decode_s=hop.decode_s,
+        sent=hop.sent,
     )
 
 
@@ -118,7 +137,25 @@ def _hop_from_proto(message: job_pb2.Hop) -> Hop:
         raw_bytes=message.raw_bytes,
         wire_bytes=message.wire_bytes,
         seconds=message.seconds,
+        start_s=message.start_s,
+        encode_s=message.encode_s,
+        decode_s=message.decode_s,
+        sent=tuple(message.sent),
     )
+
+
+def _goodput_to_proto(goodput: Goodput) -> job_pb2.Goodput:
+    return job_pb2.Goodput(
+        source=goodput.source,
+        target=goodput.target,
+        bytes=goodput.bytes,
+        seconds=goodput.seconds,
+        at_s=goodput.at_s,
+    )
+
+
+def _goodput_from_proto(message: job_pb2.Goodput) -> Goodput:
+    return Goodput(message.source, message.target, message.bytes, message.seconds, message.at_s)
 
 
 def _done_to_proto(done: JobDone) -> job_pb2.JobDone:

@@ -1,72 +1,92 @@
-"""A payload as a declared header and bounded chunks, and back: committed only when length and checksum both match."""
+"""Parts as bounded messages, and back: length and checksum are declared before the bytes, and judged before them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
 
-from eapg_split.codecs.base import MAX_BODY_BYTES, Payload, checksum_of
-from eapg_split.domain.latent import LatentSpec, TensorSpec
-from eapg_split.errors import CapacityExceeded, CorruptPayload
+from google.protobuf.message import DecodeError
+
+from eapg_split.codecs.base import Part
+from eapg_split.errors import CorruptPayload
 from eapg_split.rpc.v1 import common_pb2
-from eapg_split.rpc.wire import CHUNK_BYTES
+from eapg_split.rpc.wire import CHUNK_BYTES, PART_CHUNK_BYTES, pack, pack_part, unpack_part
+from eapg_split.runtime.handoff import Ready
 
-# No codec makes a latent much larger than it is; what declares more is refused.
-_SLACK_BYTES = 65536
+CHECKSUM_BYTES: Final = 16
+_CHUNK_FIELD: Final = 2  # of RunRequest and of RunReply
 
 
-def header_of(payload: Payload) -> common_pb2.PayloadHeader:
-    """What is said of a payload before its first byte."""
-    tensors = [
-        common_pb2.Tensor(name=tensor.name, shape=tensor.shape, dtype=tensor.dtype)
-        for tensor in payload.spec.tensors
-    ]
-    return common_pb2.PayloadHeader(
-        tensors=tensors, codec=payload.codec, body_bytes=len(payload.body), checksum=payload.checksum
+def part_messages(field: int, index: int, ready: Ready) -> Iterator[bytes]:
+    """One part: its header with as many of its bytes as fit, then the rest in chunks. `field` is that of the part."""
+    part = ready.part
+    header = common_pb2.PartHeader(
+        index=index,
+        body_bytes=len(part.body),
+        checksum=bytes.fromhex(part.checksum),
+        ready_s=ready.since_s,
     )
+    view = memoryview(part.body)
+    yield pack_part(field, header.SerializeToString(), view[:PART_CHUNK_BYTES])
+    for start in range(PART_CHUNK_BYTES, len(view), CHUNK_BYTES):
+        yield pack(_CHUNK_FIELD, view[start : start + CHUNK_BYTES])
 
 
-def chunks_of(body: bytes) -> Iterator[memoryview]:
-    """The body in pieces that fit into one message each; none for an empty body."""
-    view = memoryview(body)
-    return (view[start : start + CHUNK_BYTES] for start in range(0, len(view), CHUNK_BYTES))
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A part that is there whole, its number, and when the sender had it ready, on the sender's clock."""
+
+    part: Part
+    index: int
+    ready_s: float
 
 
-class Assembly:
-    """Collects what a header declared. Memory grows only with bytes that really came."""
+class PartReader:
+    """Puts parts together from messages; memory grows only with bytes that really came."""
 
-    def __init__(self, header: common_pb2.PayloadHeader, *, limit_bytes: int = MAX_BODY_BYTES) -> None:
-        """Raises InvalidRequest for a spec beyond the bounds, CapacityExceeded for a body beyond `limit_bytes`."""
-        tensors = (TensorSpec(tensor.name, tuple(tensor.shape), tensor.dtype) for tensor in header.tensors)
-        self.spec = LatentSpec(tuple(tensors))
-        self.codec = header.codec
-        self._checksum = header.checksum
-        self._declared = header.body_bytes
-        self._body = bytearray()
-        limit = min(limit_bytes, 2 * self.spec.raw_bytes + _SLACK_BYTES)
-        if self._declared > limit:
-            raise CapacityExceeded(
-                f"A payload of {self._declared} bytes was announced where at most {limit} are taken: ask for a"
-                " smaller video, or raise limits.payload_bytes."
-            )
+    def __init__(self, check: Callable[[int, int], None]) -> None:
+        """`check` judges a part by its number and length, before its bytes."""
+        self._check = check
+        self._header: common_pb2.PartHeader | None = None
+        self._chunks: list[memoryview] = []
+        self._missing = 0
 
     @property
-    def complete(self) -> bool:
-        """Whether as many bytes came as were declared."""
-        return len(self._body) == self._declared
+    def inside(self) -> bool:
+        """Whether a part has begun and is not whole yet."""
+        return self._header is not None
 
-    def add(self, chunk: bytes | memoryview) -> None:
-        """Takes the next chunk. Raises CorruptPayload for an empty one or when more comes than was declared."""
-        if not len(chunk) or len(self._body) + len(chunk) > self._declared:
+    def take_part(self, body: memoryview) -> Arrived | None:
+        """The message that begins a part; the part itself where that was all of it. Raises CorruptPayload."""
+        if self._header is not None:
             raise CorruptPayload(
-                "More or emptier chunks came than the payload's header declared: send it again."
+                "A part began before the one ahead of it had ended: send the hand-off again."
             )
-        self._body += chunk
+        raw, chunk = unpack_part(body)
+        try:
+            header = common_pb2.PartHeader.FromString(raw)
+        except DecodeError as error:
+            raise CorruptPayload("The header of a part makes no sense: send the hand-off again.") from error
+        if len(header.checksum) != CHECKSUM_BYTES:
+            raise CorruptPayload("The header of a part has no usable checksum: send the hand-off again.")
+        self._check(header.index, header.body_bytes)
+        self._header, self._missing = header, header.body_bytes
+        return self._add(chunk)
 
-    def finish(self) -> Payload:
-        """The whole payload. Raises CorruptPayload when bytes are missing or altered."""
-        if not self.complete:
-            raise CorruptPayload(
-                f"The payload ended after {len(self._body)} of {self._declared} bytes: send it again."
-            )
-        body = bytes(self._body)
-        if checksum_of(body) != self._checksum:
-            raise CorruptPayload("The payload does not match its checksum: send it again.")
-        return Payload(self.spec, self.codec, body, self._checksum)
+    def take_chunk(self, chunk: memoryview) -> Arrived | None:
+        """More bytes of the part that has begun. Raises CorruptPayload for none, or more than were declared."""
+        if self._header is None or not len(chunk):
+            raise CorruptPayload("Bytes came that belong to no part: send the hand-off again.")
+        return self._add(chunk)
+
+    def _add(self, chunk: memoryview) -> Arrived | None:
+        header = self._header
+        assert header is not None
+        if len(chunk) > self._missing:
+            raise CorruptPayload("More bytes came than the part's header declared: send the hand-off again.")
+        self._chunks.append(chunk)
+        self._missing -= len(chunk)
+        if self._missing:
+            return None
+        body = bytes(self._chunks[0]) if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._header, self._chunks = None, []
+        return Arrived(Part(body, header.checksum.hex()), header.index, header.ready_s)

@@ -28,6 +28,7 @@ class JobOptions:
     previews: bool = False
     suffix: str = ".mp4"
     deadline_s: float = 0.0  # 0 means none
+    quality_db: float = 0.0  # PSNR against the lossless run where the codec is lossy; 0 means the default, 45
     peers: tuple[PeerAddress, ...] = ()  # as the device reaches them; none: those it was started with
 
 
@@ -68,6 +69,7 @@ async def generate(
         previews=options.previews,
         suffix=options.suffix,
         deadline_s=options.deadline_s,
+        quality_db=options.quality_db,
         peers=[job_pb2.NodeAddress(name=peer.name, address=peer.address) for peer in options.peers],
     )
     async with _channel(address, access) as channel:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import grpc
 
+from eapg_split.domain.error_budget import DEFAULT_QUALITY_DB, MAX_QUALITY_DB, MIN_QUALITY_DB
 from eapg_split.errors import CapacityExceeded, InvalidRequest
 from eapg_split.planner import resolve
 from eapg_split.rpc.client import GrpcPeer
@@ -182,6 +183,11 @@ class JobService:
             raise InvalidRequest("The ending of the output's name is too long: choose for example .mp4.")
         if not 0 <= message.deadline_s < float("inf"):
             raise InvalidRequest("The deadline must be a number of seconds, or 0 for none.")
+        quality_db = message.quality_db or DEFAULT_QUALITY_DB
+        if not MIN_QUALITY_DB <= quality_db <= MAX_QUALITY_DB:
+            raise InvalidRequest(
+                f"The quality is {MIN_QUALITY_DB:g} to {MAX_QUALITY_DB:g} dB: 45 cannot be told from the original."
+            )
         return Job(
             session=self._new_session(),
             request=request_from_proto(message.request),
@@ -189,5 +195,6 @@ class JobService:
             codec=message.codec,
             suffix=message.suffix,
             previews=message.previews,
+            quality_db=quality_db,
             deadline=Deadline.after(message.deadline_s),
         )

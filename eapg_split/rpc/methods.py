@@ -10,6 +10,7 @@ JOB_SERVICE: Final = "eapg_split.rpc.v1.JobService"
 DESCRIBE: Final = f"/{NODE_SERVICE}/Describe"
 PREPARE: Final = f"/{NODE_SERVICE}/Prepare"
 RUN: Final = f"/{NODE_SERVICE}/Run"
+PROBE: Final = f"/{NODE_SERVICE}/Probe"
 GENERATE: Final = f"/{JOB_SERVICE}/Generate"
 CANCEL: Final = f"/{JOB_SERVICE}/Cancel"
 LIST: Final = f"/{JOB_SERVICE}/List"
@@ -29,7 +30,8 @@ _COMMON = (
 CHANNEL_OPTIONS: Final = (
     *_COMMON,
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # how long one attempt to connect may take as well: TLS needs three round trips before the first call
+    ("grpc.min_reconnect_backoff_ms", 2_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.enable_http_proxy", 0),
 )

@@ -1,28 +1,37 @@
 """NodeService: convert, call the worker, convert back. Errors are left to the interceptor."""
 
 import asyncio
+from contextlib import AsyncExitStack, aclosing
 
 import grpc
 from google.protobuf.message import DecodeError
 
-from eapg_split.codecs.base import Payload
-from eapg_split.errors import CorruptPayload, DeadlineExceeded, InvalidRequest
+from eapg_split.errors import InvalidRequest
 from eapg_split.rpc.convert import (
     description_to_proto,
     order_from_proto,
     prepare_from_proto,
-    preview_to_proto,
     step_to_proto,
 )
-from eapg_split.rpc.frames import Assembly, chunks_of, header_of
+from eapg_split.rpc.convert_handoff import declaration_from_proto, declaration_to_proto
+from eapg_split.rpc.frames import part_messages
+from eapg_split.rpc.incoming import Incoming
 from eapg_split.rpc.methods import NODE_SERVICE
-from eapg_split.rpc.v1 import common_pb2, node_pb2
-from eapg_split.rpc.wire import ReplyField, RequestField, pack, unpack
-from eapg_split.runtime.events import Accepted, PreviewFrame, Returning, SegmentEvent, StepDone
-from eapg_split.runtime.peer import SegmentDone, SegmentOrder
+from eapg_split.rpc.outbox import Outbox
+from eapg_split.rpc.previews import preview_bands
+from eapg_split.rpc.probe import answer_probe
+from eapg_split.rpc.run_stream import RunStream, open_stream
+from eapg_split.rpc.v1 import node_pb2
+from eapg_split.rpc.wire import ReplyField, RequestField, pack
+from eapg_split.runtime.events import Accepted, PreviewFrame, SegmentEvent, StepDone
+from eapg_split.runtime.handoff import Declaration
+from eapg_split.runtime.kept import SegmentResult
+from eapg_split.runtime.peer import SegmentOrder
+from eapg_split.runtime.reception import Reception
 from eapg_split.runtime.worker import Worker
 
 _Context = grpc.aio.ServicerContext
+_MAX_PROBES = 2
 
 
 class NodeService:
@@ -30,9 +39,10 @@ class NodeService:
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
+        self._probes = asyncio.Semaphore(_MAX_PROBES)
 
     def handler(self) -> "grpc.GenericRpcHandler[object, object]":
-        """All methods; Run takes and gives raw bytes, see `rpc.wire`."""
+        """All methods; Run and Probe take and give raw bytes, see `rpc.wire`."""
         return grpc.method_handlers_generic_handler(
             NODE_SERVICE,
             {
@@ -47,6 +57,7 @@ class NodeService:
                     response_serializer=node_pb2.PrepareReply.SerializeToString,
                 ),
                 "Run": grpc.stream_stream_rpc_method_handler(self.run),
+                "Probe": grpc.stream_stream_rpc_method_handler(self.probe),
             },
         )
 
@@ -66,75 +77,90 @@ class NodeService:
         return node_pb2.PrepareReply(seconds=loop.time() - began)
 
     async def run(self, requests: object, context: "_Context[bytes, bytes]") -> None:
-        """One segment. Nothing of it is used before the whole hand-off has come and its checksum fits."""
+        """One segment. Nothing of it is computed before all parts of the hand-off have come and fit."""
         del requests  # the context reads, so that a silent sender can be given up
-        header = await self._header(context)
-        order = order_from_proto(header)
-        async with self._worker.places.held(order):
-            payload = await self._received(context, order, header.payload)
+        async with open_stream(context, self._worker.setup.limits.arrival_s) as stream:
+            header = await _run_header(stream.incoming)
+            order, declaration = order_from_proto(header), declaration_from_proto(header.state)
+            async with AsyncExitStack() as until_the_end:
+                async with self._worker.places.held(order):
+                    came = await self._received(order, declaration, stream)
+                    watched = stream.incoming.watched(stream.outbox.preview_taken)
+                    await until_the_end.enter_async_context(watched)
+                    if not isinstance(came, SegmentResult):
+                        came = await self._computed(order, came, stream.outbox)
+                await _send(came, stream.outbox)
 
-            async def emit(event: SegmentEvent) -> None:
-                await _write_event(context, event)
-
-            done = await self._worker.serve(order, payload, emit)
-        await _write_done(context, done)
+    async def probe(self, requests: object, context: "_Context[bytes, bytes]") -> None:
+        """Sends parts back as they came."""
+        del requests
+        async with self._probes, open_stream(context, self._worker.setup.limits.arrival_s) as stream:
+            await answer_probe(stream.incoming, stream.outbox)
 
     async def _received(
-        self, context: "_Context[bytes, bytes]", order: SegmentOrder, declared: common_pb2.PayloadHeader
-    ) -> Payload:
-        """The payload that follows the header. Raises before its first byte where it cannot be the right one."""
-        expected = await self._worker.expected(order)
-        assembly = Assembly(declared, limit_bytes=self._worker.setup.limits.payload_bytes)
-        if assembly.spec != expected:
-            raise CorruptPayload(
-                f"The state before step {order.start_step} must hold {expected}, not {assembly.spec}.",
-                session_id=order.session,
-            )
-        while not assembly.complete:
-            field, body = await self._read(context)
-            if field != RequestField.CHUNK:
-                raise InvalidRequest("After its header a segment's stream carries chunks only.")
-            assembly.add(body)
-        return assembly.finish()
+        self, order: SegmentOrder, declaration: Declaration, stream: RunStream
+    ) -> Reception | SegmentResult:
+        """The state, or the result of that very one where it came before and was computed."""
+        resume, outbox = order.attempt > 1, stream.outbox
+        kept = self._worker.kept(order, declaration.id) if resume else None
+        if kept is not None:
+            outbox.say(_holds(len(declaration.slices)))
+            outbox.say(pack(ReplyField.ACCEPTED, b""))
+            return kept
+        reception = await self._worker.receive(order, declaration, resume=resume)
+        outbox.say(_holds(reception.taken))
+        async for arrived in stream.incoming.parts(reception.count - reception.taken, reception.check):
+            outbox.say(arrived.ack())
+            await reception.add(arrived.part)
+        return reception
 
-    async def _header(self, context: "_Context[bytes, bytes]") -> node_pb2.RunHeader:
-        field, body = await self._read(context)
-        if field != RequestField.HEADER:
-            raise InvalidRequest("A segment's stream begins with its header.")
-        try:
-            return node_pb2.RunHeader.FromString(bytes(body))
-        except DecodeError as error:
-            raise InvalidRequest(
-                "A segment's header is malformed: update the older of the two nodes."
-            ) from error
+    async def _computed(self, order: SegmentOrder, reception: Reception, outbox: Outbox) -> SegmentResult:
+        async def emit(event: SegmentEvent) -> None:
+            _put(outbox, event)
 
-    async def _read(self, context: "_Context[bytes, bytes]") -> tuple[int, memoryview]:
-        limit_s = self._worker.setup.limits.arrival_s
-        try:
-            async with asyncio.timeout(limit_s):
-                message = await context.read()
-        except TimeoutError as error:
-            raise DeadlineExceeded(f"Nothing came for {limit_s:g} s in the middle of a hand-off.") from error
-        if not isinstance(message, bytes):
-            raise CorruptPayload("A hand-off ended before all of it had come: send it again.")
-        return unpack(message)
+        return await self._worker.serve(order, reception, emit)
 
 
-async def _write_event(context: "_Context[bytes, bytes]", event: SegmentEvent) -> None:
+async def _run_header(incoming: Incoming) -> node_pb2.RunHeader:
+    field, body = await incoming.message()
+    if field != RequestField.HEADER:
+        raise InvalidRequest("A segment's stream begins with its header.")
+    try:
+        return node_pb2.RunHeader.FromString(bytes(body))
+    except DecodeError as error:
+        raise InvalidRequest("A segment's header is malformed: update the older of the two nodes.") from error
+
+
+def _holds(parts: int) -> bytes:
+    return pack(ReplyField.HOLDS, node_pb2.RunHolds(parts=parts).SerializeToString())
+
+
+def _put(outbox: Outbox, event: SegmentEvent) -> None:
     match event:
-        case Accepted():
-            await context.write(pack(ReplyField.ACCEPTED, b""))
+        case Accepted(decode_s):
+            accepted = node_pb2.RunAccepted(decode_s=decode_s)
+            outbox.say(pack(ReplyField.ACCEPTED, accepted.SerializeToString()))
         case StepDone():
-            await context.write(pack(ReplyField.STEP, step_to_proto(event).SerializeToString()))
+            outbox.step(pack(ReplyField.STEP, step_to_proto(event).SerializeToString()))
         case PreviewFrame():
-            await context.write(pack(ReplyField.PREVIEW, preview_to_proto(event).SerializeToString()))
-        case Returning():
-            pass  # the result's header says it
+            bands = preview_bands(event)
+            outbox.preview([pack(ReplyField.PREVIEW, band.SerializeToString()) for band in bands])
+        case _:
+            pass  # what the result's header says, or only the other side measures
 
 
-async def _write_done(context: "_Context[bytes, bytes]", done: SegmentDone) -> None:
-    await context.write(pack(ReplyField.RESULT, header_of(done.payload).SerializeToString()))
-    for chunk in chunks_of(done.payload.body):
-        await context.write(pack(ReplyField.CHUNK, chunk))
-    cost = node_pb2.RunDone(compute_s=done.compute_s, peak_rss_bytes=done.peak_rss_bytes)
-    await context.write(pack(ReplyField.DONE, cost.SerializeToString()))
+async def _send(result: SegmentResult, outbox: Outbox) -> None:
+    """The result, the previews that still wait, and the end."""
+    outgoing = result.outgoing
+    declaration = declaration_to_proto(outgoing.declaration)
+    await outbox.send(pack(ReplyField.RESULT, declaration.SerializeToString()))
+    index = 0
+    async with aclosing(outgoing.parts()) as parts:
+        async for ready in parts:
+            for message in part_messages(ReplyField.PART, index, ready):
+                await outbox.send(message)
+            index += 1
+    cost = node_pb2.RunDone(
+        compute_s=result.compute_s, peak_rss_bytes=result.peak_rss_bytes, encode_s=outgoing.encode_s
+    )
+    await outbox.finish(pack(ReplyField.DONE, cost.SerializeToString()))

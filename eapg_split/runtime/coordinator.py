@@ -3,8 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
-from eapg_split.domain.latent import Latent
+from eapg_split.codecs.base import DEFAULT_FIDELITY, Fidelity
+from eapg_split.domain.error_budget import ErrorBudget
 from eapg_split.domain.plan import Plan, Segment
 from eapg_split.domain.session import (
     Action,
@@ -22,16 +24,18 @@ from eapg_split.domain.session import (
     advance,
 )
 from eapg_split.domain.workload import StageKind, Workload
-from eapg_split.errors import CorruptPayload, DeadlineExceeded, EapgError
+from eapg_split.errors import DeadlineExceeded, EapgError
 from eapg_split.planner.policy import PlanView
 from eapg_split.runtime.checkpoint import Checkpoint
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.events import (
     Accepted,
+    Goodput,
     Hop,
     JobDone,
     JobEvent,
     Notice,
+    Passage,
     PlacedSegment,
     PlanMade,
     Returning,
@@ -42,6 +46,7 @@ from eapg_split.runtime.job import Job, JobRecord
 from eapg_split.runtime.memory import peak_resident_bytes
 from eapg_split.runtime.output import Output
 from eapg_split.runtime.peer import SegmentOrder
+from eapg_split.runtime.remote import Assignment, RemoteSegments
 
 _log = logging.getLogger(__name__)
 _BACKOFF_S = 0.2
@@ -62,14 +67,16 @@ class Coordinator:
         self._output = output
         self._emit = emit
         self._record = JobRecord()
-        self._checkpoint = Checkpoint(0, self._worker.setup.codecs, Latent())
+        self._checkpoint = Checkpoint(0, self._worker.setup.codecs, {}, ErrorBudget(job.quality_db))
+        self._remote = RemoteSegments(cluster, self._fidelity, self._forward)
+        self._began = 0.0
         self._plan: Plan | None = None
         self._revision = 0
         self._preparing: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Runs the job to its end; the last event is JobDone. Raises the EapgError that ended it otherwise."""
-        began = asyncio.get_running_loop().time()
+        self._began = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout_at(self._job.deadline.when):
                 workload = await self._worker.unroll(self._job.request)
@@ -86,7 +93,7 @@ class Coordinator:
             for task in self._preparing:
                 task.cancel()
             await asyncio.gather(*self._preparing, return_exceptions=True)
-        await self._emit(self._done(asyncio.get_running_loop().time() - began))
+        await self._emit(self._done(self._since_start()))
 
     async def _drive(self, workload: Workload) -> None:
         state, actions = advance(Opened(workload.steps), Started())
@@ -127,7 +134,7 @@ class Coordinator:
         self._plan = plan
         placed = tuple(self._placed(segment) for segment in plan.segments)
         made = PlanMade(job.session, job.policy.name, placed, plan.notes, workload.steps, self._revision)
-        await self._emit(made)
+        await self._emit(replace(made, at_s=self._since_start()))
         self._revision += 1
         self._prepare(plan, workload)
         return Planned(plan)
@@ -157,7 +164,7 @@ class Coordinator:
     async def _run_here(self, segment: Segment, attempt: int, workload: Workload) -> None:
         last = workload.steps - 1
         stop = min(segment.stop_step, last)
-        state = await self._checkpoint.latent()
+        checkpoint, state = self._checkpoint, await self._checkpoint.latent()
         if segment.start_step < stop:
             order = self._order(Segment(segment.node, segment.start_step, stop), attempt, workload)
             state = await self._worker.execute(order, state, self._forward)
@@ -166,50 +173,43 @@ class Coordinator:
             stage = workload.stage_of(last)
             await self._output.write(self._worker.frames(workload, state), stage.geometry.frames, self._emit)
             placed, seconds = self._placed(segment), asyncio.get_running_loop().time() - began
-            await self._emit(StepDone(placed.node, placed.tier, stage.name, last, workload.steps, seconds))
-        self._commit(segment, Checkpoint(stop, self._worker.setup.codecs, state), peak_resident_bytes())
+            await self._forward(StepDone(placed.node, placed.tier, stage.name, last, workload.steps, seconds))
+        self._commit(segment, checkpoint.followed_by(stop, state), peak_resident_bytes())
 
     async def _run_there(self, segment: Segment, attempt: int, workload: Workload) -> None:
         assert self._plan is not None
         if attempt > 1:
             await self._cluster.check_alive(segment.node)  # a node that hangs must not cost its time twice
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        moments = {Accepted: began, Returning: began}
-        payload = await self._checkpoint.payload(self._plan.codec_at(segment.start_step))
+        order = self._order(segment, attempt, workload)
+        task = Assignment(segment.node, order, self._plan, workload, self._checkpoint)
+        checkpoint, done = await self._remote.run(task)
+        self._commit(segment, checkpoint, done.peak_rss_bytes)
 
-        async def emit(event: SegmentEvent) -> None:
-            if isinstance(event, Accepted | Returning):
-                moments[type(event)] = loop.time()
-            await self._forward(event)
-
-        done = await self._cluster.peer(segment.node).run(
-            self._order(segment, attempt, workload), payload, emit
-        )
-        ended = loop.time()
-        if done.payload.spec != workload.spec_after(segment.stop_step - 1):
-            raise CorruptPayload(
-                f"Node {segment.node} returned a state of another shape.", node_id=segment.node
-            )
-        own = self._worker.setup.node
-        for source, target, coded, step, seconds in (
-            (own, segment.node, payload, segment.start_step, moments[Accepted] - began),
-            (segment.node, own, done.payload, segment.stop_step, ended - moments[Returning]),
-        ):
-            raw, wire = coded.spec.raw_bytes, len(coded.body)
-            hop = Hop(source, target, step, coded.codec, raw, wire, seconds)
-            self._record.hops.append(hop)
-            await self._emit(hop)
-        kept = Checkpoint(segment.stop_step, self._worker.setup.codecs, done.payload)
-        self._commit(segment, kept, done.peak_rss_bytes)
+    async def _fidelity(self, workload: Workload, step: int, target_db: float) -> Fidelity:
+        """What a lossy codec may do to the state before `step`, so that this cut alone leaves `target_db`."""
+        del workload, step, target_db
+        return DEFAULT_FIDELITY
 
     def _commit(self, segment: Segment, checkpoint: Checkpoint, peak_rss_bytes: int) -> None:
         self._checkpoint = checkpoint
         self._record.add(self._placed(segment), peak_rss_bytes)
 
-    async def _forward(self, event: SegmentEvent) -> None:
-        if not isinstance(event, Accepted | Returning):
-            await self._emit(event)
+    async def _forward(self, event: JobEvent | SegmentEvent) -> None:
+        """An event of a segment as one of the job, its moments counted from the job's start."""
+        match event:
+            case Accepted() | Returning() | Passage():
+                return
+            case StepDone():
+                event = replace(event, start_s=max(0.0, self._since_start() - event.seconds))
+            case Goodput():
+                event = replace(event, at_s=event.at_s - self._began)
+            case Hop():
+                event = replace(event, start_s=event.start_s - self._began)
+                self._record.hops.append(event)
+        await self._emit(event)
+
+    def _since_start(self) -> float:
+        return asyncio.get_running_loop().time() - self._began
 
     def _order(self, segment: Segment, attempt: int, workload: Workload) -> SegmentOrder:
         """The order for a segment; a node that need not read the text does not get it."""

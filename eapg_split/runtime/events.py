@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from eapg_split.domain.latent import ITEM_BYTES
+
 
 @dataclass(frozen=True)
 class PlacedSegment:
@@ -26,11 +28,15 @@ class PlanMade:
     notes: tuple[str, ...]
     total_steps: int
     revision: int = 0
+    at_s: float = 0.0  # since the job began
 
 
 @dataclass(frozen=True)
 class StepDone:
-    """One step was finished; `step` counts from 0 over the workload."""
+    """One step was finished; `step` counts from 0 over the workload.
+
+    `start_s` is since the job began, as the device sees it: a node that computes leaves it 0.
+    """
 
     node: str
     tier: str
@@ -38,6 +44,7 @@ class StepDone:
     step: int
     total_steps: int
     seconds: float
+    start_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,11 @@ class PreviewFrame:
 
 @dataclass(frozen=True)
 class Hop:
-    """A latent went from one node to another at the boundary before `step`."""
+    """A latent went from one node to another at the boundary before `step`.
+
+    `sent` names the tensors that travelled, of which `raw_bytes` (decoded) and `wire_bytes` (coded) are; the receiver
+    knew the others. `encode_s` and `decode_s` are processor time on the two ends, within `seconds` or ahead of them.
+    """
 
     source: str
     target: str
@@ -62,6 +73,29 @@ class Hop:
     raw_bytes: int
     wire_bytes: int
     seconds: float
+    start_s: float = 0.0  # since the job began
+    encode_s: float = 0.0
+    decode_s: float = 0.0
+    sent: tuple[str, ...] = ()
+
+    @property
+    def bits_per_element(self) -> float:
+        """On the wire, for each number that travelled; 0 where none did."""
+        return 8 * self.wire_bytes * ITEM_BYTES / self.raw_bytes if self.raw_bytes else 0.0
+
+
+@dataclass(frozen=True)
+class Goodput:
+    """`bytes` of parts came from `source` to `target` within `seconds`, without a pause of the sender.
+
+    `at_s`: when the last of them arrived, since the job began.
+    """
+
+    source: str
+    target: str
+    bytes: int
+    seconds: float
+    at_s: float
 
 
 @dataclass(frozen=True)
@@ -113,7 +147,9 @@ class JobDone:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The hand-off was committed by the node that will run the segment."""
+    """The hand-off was committed by the node that will run the segment; `decode_s` is its processor time."""
+
+    decode_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -121,5 +157,29 @@ class Returning:
     """The segment is computed and its result is about to arrive."""
 
 
-SegmentEvent = Accepted | Returning | StepDone | PreviewFrame
-JobEvent = PlanMade | StepDone | PreviewFrame | Hop | Notice | FrameDone | OutputFile | OutputChunk | JobDone
+@dataclass(frozen=True)
+class Passage:
+    """Parts passed the link without a pause: towards the node where `outbound`, else back.
+
+    The last of them arrived at `moment_s` of the loop's clock.
+    """
+
+    outbound: bool
+    bytes: int
+    seconds: float
+    moment_s: float
+
+
+SegmentEvent = Accepted | Returning | Passage | StepDone | PreviewFrame
+JobEvent = (
+    PlanMade
+    | StepDone
+    | PreviewFrame
+    | Hop
+    | Goodput
+    | Notice
+    | FrameDone
+    | OutputFile
+    | OutputChunk
+    | JobDone
+)

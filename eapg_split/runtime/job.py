@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from eapg_split.domain.error_budget import DEFAULT_QUALITY_DB
 from eapg_split.domain.request import Request
 from eapg_split.planner.policy import Objective, Policy
 from eapg_split.runtime.deadline import Deadline
@@ -19,6 +20,7 @@ class Job:
     codec: str
     suffix: str
     previews: bool = False
+    quality_db: float = DEFAULT_QUALITY_DB
     deadline: Deadline = field(default_factory=Deadline)
 
     @property

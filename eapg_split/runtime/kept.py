@@ -3,15 +3,27 @@
 import asyncio
 from dataclasses import dataclass
 
-from eapg_split.codecs.base import Payload
-from eapg_split.runtime.peer import SegmentDone, SegmentOrder
+from eapg_split.runtime.handoff import Outgoing
+from eapg_split.runtime.peer import SegmentOrder
 from eapg_split.runtime.settings import Limits
 
 
 @dataclass(frozen=True)
+class SegmentResult:
+    """The state after a segment on its way back, and what it cost."""
+
+    outgoing: Outgoing
+    compute_s: float
+    peak_rss_bytes: int
+
+
+_Key = tuple[int, int, str, str]
+
+
+@dataclass(frozen=True)
 class _Kept:
-    key: tuple[int, int, str, str]
-    done: SegmentDone
+    key: _Key
+    result: SegmentResult
 
 
 class KeptResults:
@@ -21,17 +33,17 @@ class KeptResults:
         self._limits = limits
         self._by_session: dict[str, _Kept] = {}
 
-    def get(self, order: SegmentOrder, payload: Payload) -> SegmentDone | None:
+    def get(self, order: SegmentOrder, handoff: str) -> SegmentResult | None:
         """The result of the same steps on the same input, where it is still there."""
         kept = self._by_session.get(order.session)
-        return kept.done if kept is not None and kept.key == _key(order, payload) else None
+        return kept.result if kept is not None and kept.key == _key(order, handoff) else None
 
-    def add(self, order: SegmentOrder, payload: Payload, done: SegmentDone) -> None:
-        """Keeps `done` in place of the session's earlier result."""
-        kept = _Kept(_key(order, payload), done)
+    def add(self, order: SegmentOrder, handoff: str, result: SegmentResult) -> None:
+        """Keeps `result` in place of the session's earlier one."""
+        kept = _Kept(_key(order, handoff), result)
         self._by_session.pop(order.session, None)
         self._by_session[order.session] = kept
-        while sum(len(each.done.payload.body) for each in self._by_session.values()) > (
+        while sum(each.result.outgoing.held_bytes for each in self._by_session.values()) > (
             self._limits.kept_result_bytes
         ):
             del self._by_session[next(iter(self._by_session))]
@@ -43,5 +55,5 @@ class KeptResults:
             del self._by_session[session]
 
 
-def _key(order: SegmentOrder, payload: Payload) -> tuple[int, int, str, str]:
-    return order.start_step, order.stop_step, payload.checksum, order.result_codec
+def _key(order: SegmentOrder, handoff: str) -> _Key:
+    return order.start_step, order.stop_step, handoff, order.result_codec

@@ -1,7 +1,11 @@
 """A peer in this process: the same hand-offs, payloads and orders as over a wire, without one."""
 
-from eapg_split.codecs.base import Payload
+from contextlib import aclosing
+
+from eapg_split.runtime.events import Returning
+from eapg_split.runtime.handoff import Outgoing
 from eapg_split.runtime.peer import Emit, NodeDescription, SegmentDone, SegmentOrder
+from eapg_split.runtime.reception import Reception
 from eapg_split.runtime.worker import Worker
 
 
@@ -24,9 +28,28 @@ class LoopbackPeer:
         """Loads the segment's weights."""
         await self._worker.prepare(order)
 
-    async def run(self, order: SegmentOrder, payload: Payload, emit: Emit) -> SegmentDone:
+    async def run(self, order: SegmentOrder, state: Outgoing, emit: Emit) -> SegmentDone:
         """Runs the segment in the worker's thread."""
-        return await self._worker.serve(order, payload, emit)
+        worker = self._worker
+        async with worker.places.held(order):
+            there = await worker.receive(order, state.declaration, resume=order.attempt > 1)
+            await _pass(state, there)
+            result = await worker.serve(order, there, emit)
+        await emit(Returning())
+        here = Reception(result.outgoing.declaration, worker.setup.codecs, keep=True)
+        await _pass(result.outgoing, here)
+        return await SegmentDone.of(
+            here,
+            compute_s=result.compute_s,
+            peak_rss_bytes=result.peak_rss_bytes,
+            encode_s=result.outgoing.encode_s,
+        )
 
     async def close(self) -> None:
         """Nothing is held."""
+
+
+async def _pass(state: Outgoing, reception: Reception) -> None:
+    async with aclosing(state.parts(reception.taken)) as parts:
+        async for ready in parts:
+            await reception.add(ready.part)

@@ -4,14 +4,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from eapg_split.codecs.base import Payload
+from eapg_split.codecs.base import DEFAULT_FIDELITY, Fidelity
 from eapg_split.domain.request import Request
 from eapg_split.domain.topology import Node
 from eapg_split.runtime.deadline import Deadline
 from eapg_split.runtime.events import SegmentEvent
+from eapg_split.runtime.handoff import Declaration, Outgoing
+from eapg_split.runtime.reception import Received, Reception
 from eapg_split.runtime.settings import Limits
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,9 @@ class NodeDescription:
 class SegmentOrder:
     """Run steps [start_step, stop_step) of `request` with the weights of `fingerprint`.
 
-    The hand-off is idempotent by (session, start_step, stop_step): a node that still has the result of the same input
-    answers with it; a newer attempt replaces one that is running; an older one is refused.
+    Idempotent by the session, the steps and the id of the hand-off: a node that still has the result of the same input
+    answers with it; a newer attempt replaces one that is running, and sends only the parts which that one did not
+    bring; an older one is refused. `result_fidelity` is what a lossy `result_codec` may do.
     """
 
     session: str
@@ -44,17 +47,38 @@ class SegmentOrder:
     fingerprint: str
     attempt: int = 1
     result_codec: str = "lossless"
+    result_fidelity: Fidelity = DEFAULT_FIDELITY
     previews: bool = False
     deadline: Deadline = field(default_factory=Deadline)
 
 
 @dataclass(frozen=True)
 class SegmentDone:
-    """The state after a segment, coded, and what it cost the node."""
+    """The state after a segment as it arrived here, and what it cost the node."""
 
-    payload: Payload
+    declaration: Declaration
+    received: Received
+    body_bytes: int
     compute_s: float
     peak_rss_bytes: int
+    encode_s: float = 0.0
+    decode_s: float = 0.0
+
+    @classmethod
+    async def of(
+        cls, reception: Reception, *, compute_s: float, peak_rss_bytes: int, encode_s: float
+    ) -> "SegmentDone":
+        """What has come. Raises CorruptPayload where it is not whole."""
+        received = await reception.finish()
+        return cls(
+            reception.declaration,
+            received,
+            reception.body_bytes,
+            compute_s,
+            peak_rss_bytes,
+            encode_s,
+            reception.seconds,
+        )
 
 
 Emit = Callable[[SegmentEvent], Awaitable[None]]
@@ -73,9 +97,10 @@ class Peer(Protocol):
     async def prepare(self, order: SegmentOrder) -> None:
         """Lets the node load the weights of a segment that it will get."""
 
-    async def run(self, order: SegmentOrder, payload: Payload, emit: Emit) -> SegmentDone:
+    async def run(self, order: SegmentOrder, state: Outgoing, emit: Emit) -> SegmentDone:
         """Hands a segment over; `emit` gets Accepted once, then steps and previews as they come.
 
+        Raises SessionNotFound where the node has lost a tensor that `state` only names.
         When this is cancelled the node stops at its next step boundary and keeps nothing of the session.
         """
 

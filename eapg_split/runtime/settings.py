@@ -34,11 +34,13 @@ class Limits:
     sessions: int = 4
     payload_bytes: int = 2**31
     kept_result_bytes: int = 64 * 2**20
-    kept_result_s: float = 120.0
+    held_state_bytes: int = 64 * 2**20
+    kept_result_s: float = 120.0  # how long results and states are kept for a sender that comes back
     arrival_s: float = 30.0  # longest silence in the middle of a hand-off that arrives
 
     def __post_init__(self) -> None:
-        if min(self.sessions, self.payload_bytes, self.arrival_s) <= 0 or self.kept_result_bytes < 0:
+        kept = min(self.kept_result_bytes, self.held_state_bytes)
+        if min(self.sessions, self.payload_bytes, self.arrival_s) <= 0 or kept < 0:
             raise InvalidRequest("Limits must be positive numbers: correct [limits] in the configuration.")
 
 

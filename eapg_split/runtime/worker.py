@@ -11,8 +11,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from eapg_split.codecs.base import Codec, Payload
-from eapg_split.domain.latent import Latent, LatentSpec
+from eapg_split.codecs.base import Codec
+from eapg_split.domain.latent import Latent
 from eapg_split.domain.request import Request
 from eapg_split.domain.topology import Node, NodeId, Tier
 from eapg_split.domain.workload import StageKind, Workload
@@ -25,12 +25,15 @@ from eapg_split.errors import (
     Unsupported,
 )
 from eapg_split.runtime.engine import Engine
-from eapg_split.runtime.events import Accepted, Returning, StepDone
-from eapg_split.runtime.kept import KeptResults
+from eapg_split.runtime.events import Accepted, StepDone
+from eapg_split.runtime.handoff import Coded, Declaration, Encoding, Item, Outgoing, SameAsInput
+from eapg_split.runtime.held import HeldStates
+from eapg_split.runtime.kept import KeptResults, SegmentResult
 from eapg_split.runtime.memory import peak_resident_bytes, resident_bytes
-from eapg_split.runtime.peer import Emit, NodeDescription, SegmentDone, SegmentOrder
+from eapg_split.runtime.peer import Emit, NodeDescription, SegmentOrder
 from eapg_split.runtime.places import Places
 from eapg_split.runtime.preview import preview_frames
+from eapg_split.runtime.reception import Reception
 from eapg_split.runtime.serial_thread import SerialThread
 from eapg_split.runtime.settings import Limits
 
@@ -59,6 +62,7 @@ class Worker:
         self._engine: Engine | None = None
         self.places = Places(setup.node, setup.limits)
         self._kept = KeptResults(setup.limits)
+        self._held = HeldStates(setup.limits)
 
     @property
     def running_sessions(self) -> int:
@@ -94,14 +98,13 @@ class Worker:
         await self._call("loading weights", lambda: engine.prepare(parts))
 
     async def execute(self, order: SegmentOrder, state: Latent, emit: Emit) -> Latent:
-        """The state after the segment's last step; `emit` gets Accepted, each step, and previews when asked.
+        """The state after the segment's last step; `emit` gets each step, and previews when asked.
 
         When this is cancelled the engine ends its step and the session leaves nothing behind.
         """
         async with self.places.held(order), self._within(order):
             workload = await self._unrolled(order)
             _check_state(order, workload, state)
-            await emit(Accepted())
             engine = await self.engine()
             parts = workload.parts(order.start_step, order.stop_step)
             await self._call("loading weights", lambda: engine.prepare(parts))
@@ -110,28 +113,58 @@ class Worker:
             _check_finite(state, self.setup.node)
             return state
 
-    async def expected(self, order: SegmentOrder) -> LatentSpec:
-        """The spec of the state that the order begins with; refuses here, before any of it has come."""
-        workload = await self._unrolled(order)
-        return workload.spec_after(order.start_step - 1)
+    def kept(self, order: SegmentOrder, handoff: str) -> SegmentResult | None:
+        """The result of that very hand-off, where it was computed already."""
+        return self._kept.get(order, handoff)
 
-    async def serve(self, order: SegmentOrder, payload: Payload, emit: Emit) -> SegmentDone:
-        """Like `execute`, from and to coded states; the same hand-off sent twice is computed once."""
-        kept = self._kept.get(order, payload)
-        if kept is not None:
-            await emit(Accepted())
-            await emit(Returning())
-            return kept
-        incoming, outgoing = self._codec(payload.codec), self._codec(order.result_codec)
-        state = await asyncio.to_thread(incoming.decode, payload)
-        began = asyncio.get_running_loop().time()
-        result = await self.execute(order, state, emit)
-        compute_s = asyncio.get_running_loop().time() - began
-        coded = await asyncio.to_thread(outgoing.encode, result)
-        done = SegmentDone(coded, compute_s, peak_resident_bytes())
-        self._kept.add(order, payload, done)
-        await emit(Returning())
-        return done
+    async def receive(self, order: SegmentOrder, declaration: Declaration, *, resume: bool) -> Reception:
+        """What takes the state that the order begins with; with `resume` it may have some parts already.
+
+        Refuses here, before any of it has come: CorruptPayload where it cannot be the right state, SessionNotFound
+        where a tensor that is only named is not here any more.
+        """
+        workload = await self._unrolled(order)
+        expected = workload.spec_after(order.start_step - 1)
+        if declaration.spec != expected or any(isinstance(item, SameAsInput) for item in declaration.items):
+            raise CorruptPayload(
+                f"The state before step {order.start_step} must hold {expected}, not {declaration.spec}.",
+                session_id=order.session,
+            )
+        self._codec(order.result_codec)
+        begun = self._held.begun(order.session, declaration) if resume else None
+        if begun is not None:
+            return begun
+        reception = Reception(
+            declaration,
+            self.setup.codecs,
+            given=self._held.given(order.session, declaration),
+            limit_bytes=self.setup.limits.payload_bytes,
+        )
+        self._held.begin(order.session, reception)
+        return reception
+
+    async def serve(self, order: SegmentOrder, reception: Reception, emit: Emit) -> SegmentResult:
+        """Like `execute`, on a state that has come, with one to send; the same hand-off is computed once.
+
+        `emit` gets Accepted first. Raises CorruptPayload where the state is not whole.
+        """
+        handoff = reception.declaration.id
+        received = await reception.finish()
+        kept = self._kept.get(order, handoff)
+        async with self.places.held(order):
+            await emit(Accepted(reception.seconds))
+            if kept is not None:
+                return kept
+            state = Latent(received.arrays)
+            began = asyncio.get_running_loop().time()
+            after = await self.execute(order, state, emit)
+            compute_s = asyncio.get_running_loop().time() - began
+        codec = self._codec(order.result_codec)
+        result = SegmentResult(_on_its_way_back(order, codec, state, after), compute_s, peak_resident_bytes())
+        self._kept.add(order, handoff, result)
+        # what a lossy codec makes of the result is known to the receiver only
+        await self._held.keep(order.session, [*state.values(), *(after.values() if codec.lossless else ())])
+        return result
 
     async def frames(self, workload: Workload, state: Latent) -> AsyncIterator[NDArray[np.uint8]]:
         """Decodes the last state: RGB frames (height, width, 3), one by one."""
@@ -225,6 +258,21 @@ class Worker:
                 node_id=self.setup.node,
             )
         return codec
+
+
+def _on_its_way_back(order: SegmentOrder, codec: Codec, state: Latent, after: Latent) -> Outgoing:
+    """The result; a tensor that went through the segment untouched is named, not sent."""
+    items: list[Item] = []
+    encodings = []
+    for tensor in after.spec.tensors:
+        array = after[tensor.name]
+        same = next((name for name in state if state[name] is array), None)
+        if same is not None:
+            items.append(SameAsInput(tensor, same))
+            continue
+        items.append(Coded(tensor, codec.name))
+        encodings.append(Encoding.of(codec, tensor.name, array, order.result_fidelity))
+    return Outgoing(items, encodings)
 
 
 def _check_state(order: SegmentOrder, workload: Workload, state: Latent) -> None:

@@ -1,17 +1,28 @@
 """What every Peer owes, however its calls travel. Run over a peer whose node computes with the toy engine."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from eapg_split.codecs import CODECS
+from eapg_split.codecs.base import Part, Payload, payload_of
 from eapg_split.domain.latent import Latent
-from eapg_split.errors import CorruptPayload, EapgError, InvalidRequest, SessionConflict, Unsupported
+from eapg_split.errors import (
+    CorruptPayload,
+    EapgError,
+    InvalidRequest,
+    SessionConflict,
+    SessionNotFound,
+    Unsupported,
+)
 from eapg_split.runtime.events import Accepted, PreviewFrame, Returning, SegmentEvent, StepDone
+from eapg_split.runtime.handoff import Coded, Encoding, HeldThere, Outgoing
+from eapg_split.runtime.held import digest_of
 from eapg_split.runtime.peer import Peer, SegmentOrder
 from eapg_split.runtime.worker import Worker
-from tests.nodes import FINGERPRINT, SMALL, STEPS, coded, ignore, order, undivided, until
+from tests.nodes import FINGERPRINT, SMALL, STEPS, coded, ignore, order, state_of, undivided, until
 
 
 async def check_peer(peer: Peer, worker: Worker) -> None:
@@ -43,11 +54,11 @@ async def _check_segment(peer: Peer) -> None:
         events.append(event)
 
     done = await peer.run(order(5, 9), coded(undivided(5)), note)
-    assert CODECS["lossless"].decode(done.payload) == undivided(9)
+    assert state_of(done, undivided(5)) == undivided(9)
     assert done.compute_s > 0
     assert done.peak_rss_bytes > 0
     assert isinstance(events[0], Accepted)
-    assert isinstance(events[-1], Returning)
+    assert sum(isinstance(event, Returning) for event in events) == 1
     steps = [event for event in events if isinstance(event, StepDone)]
     assert [event.step for event in steps] == [5, 6, 7, 8]
     assert [event.stage for event in steps] == ["stage3", "stage3", "stage4", "stage4"]
@@ -62,7 +73,7 @@ async def _check_previews(peer: Peer) -> None:
 
     asked = replace(order(0, 5, session="s2"), previews=True, result_codec="int8")
     done = await peer.run(asked, coded(Latent()), note)
-    assert done.payload.codec == "int8"
+    assert {item.codec for item in done.declaration.coded} == {"int8"}
     previews = [event for event in events if isinstance(event, PreviewFrame)]
     assert [preview.stage for preview in previews if preview.index == 0] == ["stage1", "stage2"]
     assert all(preview.frame.nbytes < 2**20 and preview.frame.shape[2] == 3 for preview in previews)
@@ -78,7 +89,8 @@ async def _check_idempotence(peer: Peer, worker: Worker) -> None:
     asked, payload = order(5, 9, session="s3"), coded(undivided(5))
     first = await peer.run(asked, payload, ignore)
     again = await peer.run(replace(asked, attempt=2), payload, note)
-    assert again.payload == first.payload
+    assert again.declaration == first.declaration
+    assert state_of(again, undivided(5)) == state_of(first, undivided(5))
     assert not any(isinstance(event, StepDone) for event in events)
 
     older = asyncio.create_task(peer.run(order(5, 9, attempt=2, session="s4"), payload, ignore))
@@ -86,19 +98,16 @@ async def _check_idempotence(peer: Peer, worker: Worker) -> None:
     with pytest.raises(SessionConflict):
         await peer.run(order(5, 9, attempt=1, session="s4"), payload, ignore)
     newer = await peer.run(order(5, 9, attempt=3, session="s4"), payload, ignore)
-    assert newer.payload == first.payload
+    assert state_of(newer, undivided(5)) == undivided(9)
     with pytest.raises(SessionConflict):
         await older
 
 
 async def _check_refusals(peer: Peer) -> None:
     good, payload = order(5, 9, session="s5"), coded(undivided(5))
-    body = bytes([payload.body[0] ^ 1]) + payload.body[1:]
-    forged = coded(undivided(5))
-    object.__setattr__(forged, "body", body)
     withheld = replace(order(0, 5), request=SMALL.without_prompt())
-    refusals: list[tuple[SegmentOrder, object, type[EapgError]]] = [
-        (good, forged, CorruptPayload),
+    refusals: list[tuple[SegmentOrder, Outgoing, type[EapgError]]] = [
+        (good, _forged(undivided(5)), CorruptPayload),
         (good, coded(undivided(3)), CorruptPayload),
         (replace(good, fingerprint="0" * 64), payload, Unsupported),
         (replace(good, result_codec="mp3"), payload, Unsupported),
@@ -108,5 +117,37 @@ async def _check_refusals(peer: Peer) -> None:
     ]
     for asked, sent, error in refusals:
         with pytest.raises(error) as caught:
-            await peer.run(asked, sent, ignore)  # type: ignore[arg-type]
+            await peer.run(asked, sent, ignore)
         assert caught.value.message
+
+
+def _forged(state: Latent) -> Outgoing:
+    """Its first part has another checksum than its bytes."""
+    (tensor,) = state.spec.tensors
+    payload = payload_of(CODECS["lossless"], state)
+    first, *rest = payload.parts
+    wrong = Part(bytes([first.body[0] ^ 1]) + first.body[1:], first.checksum)
+    forged = Encoding(Payload(payload.spec, payload.codec, (wrong, *rest)))
+    return Outgoing([Coded(tensor, payload.codec)], [forged])
+
+
+async def check_references(peer: Peer, forget: Callable[[], None]) -> None:
+    """What the node has had is named in both ways; `forget` makes the node lose it."""
+    before = undivided(3)
+    middle = await peer.run(order(3, 4, session="s6"), coded(before), ignore)
+    assert {item.tensor.name for item in middle.declaration.coded} == {"xbar"}
+    after = state_of(middle, before)
+    assert after == undivided(4)
+
+    asked = order(4, 5, session="s6")
+    known = [HeldThere(tensor, digest_of(after[tensor.name])) for tensor in after.spec.tensors]
+    done = await peer.run(asked, Outgoing(known, []), ignore)
+    assert state_of(done, after) == undivided(5)
+    unknown = [HeldThere(tensor, "00" * 16) for tensor in after.spec.tensors]
+    with pytest.raises(SessionNotFound):
+        await peer.run(asked, Outgoing(unknown, []), ignore)
+    with pytest.raises(SessionNotFound):
+        await peer.run(replace(asked, session="s7"), Outgoing(known, []), ignore)
+    forget()
+    with pytest.raises(SessionNotFound):
+        await peer.run(asked, Outgoing(known, []), ignore)

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from eapg_split.domain.request import Privacy, Request
 from eapg_split.domain.topology import Node, NodeId, Tier
 from eapg_split.errors import CorruptPayload, InvalidRequest
-from eapg_split.rpc import convert, convert_job
+from eapg_split.rpc import convert, convert_job, previews
 from eapg_split.rpc.v1 import common_pb2, job_pb2, node_pb2
 from eapg_split.runtime.events import (
     FrameDone,
+    Goodput,
     Hop,
     JobDone,
     JobEvent,
@@ -42,12 +43,13 @@ REQUESTS = st.builds(
     privacy=st.sampled_from(Privacy),
 )
 SEGMENT = PlacedSegment("edge", "edge", 3, 9)
-HOP = Hop("device", "edge", 3, "int8", 1000, 300, 0.25)
+HOP = Hop("device", "edge", 3, "int8", 1000, 300, 0.25, 1.5, 0.125, 0.0625, ("xbar",))
 EVENTS: tuple[JobEvent, ...] = (
-    PlanMade("a1", "pyramid", (SEGMENT,), ("a note",), 34, 1),
-    StepDone("edge", "edge", "stage3", 4, 34, 0.5),
+    PlanMade("a1", "pyramid", (SEGMENT,), ("a note",), 34, 1, 0.5),
+    StepDone("edge", "edge", "stage3", 4, 34, 0.5, 2.5),
     PreviewFrame("stage1", 16, 2, 6, np.arange(24, dtype=np.uint8).reshape(2, 4, 3)),
     HOP,
+    Goodput("device", "edge", 100_000, 0.5, 3.25),
     Notice("Going on without edge."),
     FrameDone(3, 121),
     OutputFile("", 12345),
@@ -114,4 +116,4 @@ def test_what_is_not_known_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="tier"):
         convert.description_from_proto(node_pb2.NodeDescription(node="a", tier="moon"), address="x:1")
     with pytest.raises(InvalidRequest, match="size"):
-        convert.preview_from_proto(common_pb2.PreviewFrame(height=9, width=9, rgb=b"123"))
+        previews.preview_from_proto(common_pb2.PreviewFrame(height=9, width=9, rgb=b"123"))

@@ -1,73 +1,87 @@
-"""Law 3: what was declared arrives whole, or nothing of it is used."""
+"""Law 3, part by part: what was declared arrives whole, or nothing of it is used."""
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eapg_split.codecs import CODECS, Payload
-from eapg_split.domain.latent import Latent, LatentSpec
+from eapg_split.codecs.base import Part
 from eapg_split.errors import CapacityExceeded, CorruptPayload, InvalidRequest
-from eapg_split.rpc.frames import Assembly, chunks_of, header_of
+from eapg_split.rpc.convert_handoff import declaration_from_proto
+from eapg_split.rpc.frames import Arrived, PartReader, part_messages
 from eapg_split.rpc.v1 import common_pb2
-from eapg_split.rpc.wire import CHUNK_BYTES
+from eapg_split.rpc.wire import (
+    CHUNK_BYTES,
+    MAX_MESSAGE_BYTES,
+    PART_CHUNK_BYTES,
+    RequestField,
+    pack_part,
+    unpack,
+)
+from eapg_split.runtime.handoff import Ready
+
+XBAR = common_pb2.Tensor(name="xbar", shape=[1, 2], dtype="float32")
 
 
-def _payload(body: bytes) -> Payload:
-    return Payload.of(LatentSpec.of(text=(2, 3), xbar=(1, 4, 256, 1024)), "lossless", body)
+def _anything(index: int, body_bytes: int) -> None:
+    del index, body_bytes
 
 
-@given(st.integers(0, 3), st.integers(0, 5))
-def test_chunks_reassemble(chunks: int, rest: int) -> None:
-    payload = _payload(np.arange(chunks * CHUNK_BYTES // 4 + rest, dtype=np.uint32).tobytes())
-    assembly = Assembly(header_of(payload))
-    for chunk in chunks_of(payload.body):
-        assert len(chunk) <= CHUNK_BYTES
-        assert not assembly.complete
-        assembly.add(chunk)
-    assert assembly.finish() == payload
+def _read(reader: PartReader, message: bytes) -> Arrived | None:
+    field, body = unpack(message)
+    return reader.take_part(body) if field == RequestField.PART else reader.take_chunk(body)
 
 
-@pytest.mark.parametrize("codec", sorted(CODECS))
-def test_a_latent_survives(codec: str) -> None:
-    rng = np.random.default_rng(0)
-    latent = Latent({"xbar": rng.standard_normal((1, 12, 5, 8, 8)).astype(np.float32)})
-    payload = CODECS[codec].encode(latent)
-    assembly = Assembly(common_pb2.PayloadHeader.FromString(header_of(payload).SerializeToString()))
-    for chunk in chunks_of(payload.body):
-        assembly.add(bytes(chunk))
-    assert assembly.finish() == payload
+@pytest.mark.parametrize(
+    "size", [0, 1, PART_CHUNK_BYTES, PART_CHUNK_BYTES + 1, PART_CHUNK_BYTES + 2 * CHUNK_BYTES + 5]
+)
+def test_a_part_of_any_size_is_put_together_again(size: int) -> None:
+    part = Part.of(bytes(range(256)) * (size // 256) + bytes(size % 256))
+    reader = PartReader(_anything)
+    messages = list(part_messages(RequestField.PART, 7, Ready(part, 1.5)))
+    assert all(len(message) <= MAX_MESSAGE_BYTES for message in messages)
+    *before, last = [_read(reader, message) for message in messages]
+    assert before == [None] * (len(messages) - 1)
+    assert last == Arrived(part, 7, 1.5)
+    assert not reader.inside
 
 
-@given(st.binary(min_size=1, max_size=200), st.data())
-def test_missing_altered_or_additional_bytes_are_refused(body: bytes, data: st.DataObject) -> None:
-    header = header_of(_payload(body))
-    cut = data.draw(st.integers(0, len(body) - 1))
-    short = Assembly(header)
-    if cut:
-        short.add(body[:cut])
-    with pytest.raises(CorruptPayload, match="ended after"):
-        short.finish()
-    altered = bytearray(body)
-    altered[cut] ^= 1 << data.draw(st.integers(0, 7))
-    wrong = Assembly(header)
-    wrong.add(bytes(altered))
-    with pytest.raises(CorruptPayload, match="checksum"):
-        wrong.finish()
-    with pytest.raises(CorruptPayload, match="declared"):
-        Assembly(header).add(body + b"x")
+def _part_message(header: common_pb2.PartHeader, chunk: bytes) -> memoryview:
+    return unpack(pack_part(RequestField.PART, header.SerializeToString(), chunk))[1]
+
+
+@given(st.binary(min_size=1, max_size=50), st.integers(0, 49))
+def test_more_or_emptier_chunks_than_declared_are_refused(body: bytes, place: int) -> None:
+    header = common_pb2.PartHeader(body_bytes=len(body), checksum=bytes(16))
+    with pytest.raises(CorruptPayload, match="More bytes"):
+        PartReader(_anything).take_part(_part_message(header, body + b"x"))
+    begun = PartReader(_anything)
+    header.body_bytes += 1 + place
+    assert begun.take_part(_part_message(header, body)) is None
     with pytest.raises(CorruptPayload):
-        Assembly(header).add(b"")
+        begun.take_chunk(memoryview(b""))
+    with pytest.raises(CorruptPayload, match="before the one ahead"):
+        begun.take_part(_part_message(header, body))
+    with pytest.raises(CorruptPayload, match="belong to no part"):
+        PartReader(_anything).take_chunk(memoryview(body))
 
 
-def test_what_declares_too_much_is_refused_before_a_byte_of_it_comes() -> None:
-    header = header_of(_payload(b"abc"))
-    header.body_bytes = 2**40
+def test_a_part_is_judged_before_its_bytes() -> None:
+    seen: list[tuple[int, int]] = []
+
+    def refuse(index: int, body_bytes: int) -> None:
+        seen.append((index, body_bytes))
+        raise CapacityExceeded("Too much.")
+
+    header = common_pb2.PartHeader(index=3, body_bytes=2**40, checksum=bytes(16))
     with pytest.raises(CapacityExceeded):
-        Assembly(header)
-    header.body_bytes = 200
-    with pytest.raises(CapacityExceeded):
-        Assembly(header, limit_bytes=100)
+        PartReader(refuse).take_part(_part_message(header, b"abc"))
+    assert seen == [(3, 2**40)]
+
+
+@pytest.mark.parametrize("body", [b"", b"\x0a\x02\xff\xff", b"\x0a\x00", b"\x12\x01a", b"\x0a\x00\x12\x05a"])
+def test_a_part_without_a_usable_header_is_refused(body: bytes) -> None:
+    with pytest.raises(CorruptPayload):
+        PartReader(_anything).take_part(memoryview(body))
 
 
 @pytest.mark.parametrize(
@@ -81,5 +95,24 @@ def test_what_declares_too_much_is_refused_before_a_byte_of_it_comes() -> None:
     ],
 )
 def test_a_spec_beyond_the_bounds_is_refused(tensor: common_pb2.Tensor) -> None:
+    state = [common_pb2.StateTensor(tensor=tensor, codec="lossless")]
     with pytest.raises(InvalidRequest):
-        Assembly(common_pb2.PayloadHeader(tensors=[tensor], codec="lossless", body_bytes=4))
+        declaration_from_proto(common_pb2.Handoff(id="a1", tensors=state))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        common_pb2.Handoff(id="", tensors=[]),
+        common_pb2.Handoff(id="a/b", tensors=[]),
+        common_pb2.Handoff(id="a" * 65, tensors=[]),
+        common_pb2.Handoff(id="a", tensors=[common_pb2.StateTensor(tensor=XBAR)]),
+        common_pb2.Handoff(id="a", tensors=[common_pb2.StateTensor(tensor=XBAR, digest=b"short")]),
+        common_pb2.Handoff(id="a", tensors=[common_pb2.StateTensor(tensor=XBAR, codec="int8", input="xbar")]),
+        common_pb2.Handoff(id="a", tensors=[common_pb2.StateTensor(tensor=XBAR, codec="int8")] * 2),
+        common_pb2.Handoff(id="a", tensors=[common_pb2.StateTensor(tensor=XBAR, codec="int8")] * 5),
+    ],
+)
+def test_a_declaration_says_of_each_tensor_once_how_it_comes(message: common_pb2.Handoff) -> None:
+    with pytest.raises(InvalidRequest):
+        declaration_from_proto(message)

@@ -7,14 +7,23 @@ from typing import cast
 import grpc
 import pytest
 
+from eapg_split.codecs import CODECS
+from eapg_split.codecs.base import payload_of
 from eapg_split.domain.topology import Tier
-from eapg_split.errors import CapacityExceeded, CorruptPayload, DeadlineExceeded, EapgError, InvalidRequest
+from eapg_split.errors import (
+    CapacityExceeded,
+    CorruptPayload,
+    DeadlineExceeded,
+    EapgError,
+    InvalidRequest,
+    SessionNotFound,
+    Unsupported,
+)
 from eapg_split.rpc import methods
 from eapg_split.rpc.convert import order_to_proto
-from eapg_split.rpc.frames import header_of
 from eapg_split.rpc.status import CLASS_KEY, CORRELATION_KEY, from_rpc_error
-from eapg_split.rpc.v1 import node_pb2
-from eapg_split.rpc.wire import RequestField, pack
+from eapg_split.rpc.v1 import common_pb2, node_pb2
+from eapg_split.rpc.wire import ReplyField, RequestField, pack, pack_part, unpack
 from eapg_split.runtime.settings import Limits
 from eapg_split.runtime.worker import Worker
 from tests.nodes import coded, order, served, toy_worker, undivided, until
@@ -22,7 +31,7 @@ from tests.nodes import coded, order, served, toy_worker, undivided, until
 
 @pytest.fixture(scope="module")
 def good() -> node_pb2.RunHeader:
-    return order_to_proto(order(5, 9), header_of(coded(undivided(5))))
+    return order_to_proto(order(5, 9), coded(undivided(5)).declaration)
 
 
 @pytest.fixture
@@ -70,12 +79,21 @@ def _altered(good: node_pb2.RunHeader) -> Iterator[tuple[node_pb2.RunHeader, typ
         header = node_pb2.RunHeader.FromString(good.SerializeToString())
         setattr(header, name, value)
         yield header, error
-    huge = node_pb2.RunHeader.FromString(good.SerializeToString())
-    huge.payload.body_bytes = 2**62
-    yield huge, CapacityExceeded
     shape = node_pb2.RunHeader.FromString(good.SerializeToString())
-    shape.payload.tensors[0].shape[0] += 1
+    shape.state.tensors[0].tensor.shape[0] += 1
     yield shape, CorruptPayload
+    codec = node_pb2.RunHeader.FromString(good.SerializeToString())
+    codec.state.tensors[0].codec = "mp3"
+    yield codec, Unsupported
+    named = node_pb2.RunHeader.FromString(good.SerializeToString())
+    named.state.tensors[0].codec, named.state.tensors[0].digest = "", bytes(16)
+    yield named, SessionNotFound
+    itself = node_pb2.RunHeader.FromString(good.SerializeToString())
+    itself.state.tensors[0].codec, itself.state.tensors[0].input = "", "xbar"
+    yield itself, CorruptPayload
+    loss = node_pb2.RunHeader.FromString(good.SerializeToString())
+    loss.result_fidelity.add(tensor="xbar", step=float("inf"))
+    yield loss, InvalidRequest
     wide = node_pb2.RunHeader.FromString(good.SerializeToString())
     wide.request.width = 8192
     yield wide, InvalidRequest
@@ -109,14 +127,46 @@ async def test_streams_without_a_header_are_refused(
 async def test_a_hand_off_that_ends_or_stalls_is_given_up(
     channel: grpc.aio.Channel, worker: Worker, good: node_pb2.RunHeader
 ) -> None:
-    begun = [_header(good), pack(RequestField.CHUNK, b"some of it")]
+    part = payload_of(CODECS["lossless"], undivided(5)).parts[0]
+    whole = _part(0, part.body, part.checksum)
+    begun = [_header(good), _part(0, part.body[:9], part.checksum, declared=len(part.body))]
     assert type(await _refusal(channel, begun)) is CorruptPayload
     assert type(await _refusal(channel, begun, end=False)) is DeadlineExceeded
-    wrong = pack(RequestField.CHUNK, bytes(good.payload.body_bytes))
-    assert type(await _refusal(channel, [_header(good), wrong])) is CorruptPayload
-    twice = [_header(good), _header(good)]
-    assert type(await _refusal(channel, twice)) is InvalidRequest
+    for wrong, error in (
+        ([_part(0, bytes(len(part.body)), part.checksum)], CorruptPayload),
+        ([_part(1, part.body, part.checksum)], CorruptPayload),
+        ([_part(0, part.body, part.checksum, declared=2**62)], CapacityExceeded),
+        ([_part(0, part.body, part.checksum, declared=3)], CorruptPayload),
+        ([_part(0, part.body, "ab")], CorruptPayload),
+        ([pack(RequestField.CHUNK, b"of nothing")], CorruptPayload),
+        ([pack(RequestField.PART, b"nonsense")], CorruptPayload),
+        ([_header(good)], InvalidRequest),
+    ):
+        assert type(await _refusal(channel, [_header(good), *wrong])) is error
     assert worker.running_sessions == 0
+    call = channel.stream_stream(methods.RUN, None, None)(None)
+    for message in (_header(good), whole, whole):  # one part more than there are is not even looked at
+        await call.write(message)
+    fields = [unpack(message)[0] async for message in _until_done(call)]
+    assert fields[:3] == [ReplyField.HOLDS, ReplyField.ACK, ReplyField.ACCEPTED]
+    assert fields[-3:] == [ReplyField.RESULT, ReplyField.PART, ReplyField.DONE]
+    call.cancel()
+
+
+def _part(index: int, body: bytes, checksum: str, *, declared: int | None = None) -> bytes:
+    header = common_pb2.PartHeader(
+        index=index,
+        body_bytes=len(body) if declared is None else declared,
+        checksum=bytes.fromhex(checksum),
+    )
+    return pack_part(RequestField.PART, header.SerializeToString(), body)
+
+
+async def _until_done(call: "grpc.aio.StreamStreamCall[bytes, bytes]") -> AsyncIterator[bytes]:
+    while isinstance(message := await call.read(), bytes):
+        yield message
+        if unpack(message)[0] == ReplyField.DONE:
+            return
 
 
 async def test_states_that_arrive_hold_places(

@@ -1,12 +1,24 @@
 """The hand-packed messages are the protobuf messages of node.proto, and nothing else is taken for one."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eapg_split.errors import CorruptPayload
-from eapg_split.rpc.v1 import node_pb2
-from eapg_split.rpc.wire import CHUNK_BYTES, MAX_MESSAGE_BYTES, ReplyField, RequestField, pack, unpack
+from eapg_split.rpc.v1 import common_pb2, node_pb2
+from eapg_split.rpc.wire import (
+    CHUNK_BYTES,
+    MAX_MESSAGE_BYTES,
+    PART_CHUNK_BYTES,
+    ReplyField,
+    RequestField,
+    pack,
+    pack_part,
+    unpack,
+    unpack_part,
+)
 
 SIZES = st.sampled_from([0, 1, 127, 128, 16383, 16384, 2**20 - 7, CHUNK_BYTES])
 
@@ -20,6 +32,28 @@ def test_a_chunk_is_what_protobuf_writes_and_reads(size: int) -> None:
     field, view = unpack(packed)
     assert (field, bytes(view)) == (RequestField.CHUNK, body)
     assert len(packed) <= MAX_MESSAGE_BYTES
+
+
+@given(
+    st.sampled_from([0, 1, 127, 128, 2**18, PART_CHUNK_BYTES]), st.integers(0, 2**31), st.binary(max_size=16)
+)
+def test_a_part_is_what_protobuf_writes_and_reads(size: int, index: int, checksum: bytes) -> None:
+    body = bytes(size)
+    header = common_pb2.PartHeader(index=index, body_bytes=size, checksum=checksum, ready_s=1.5)
+    packed = pack_part(RequestField.PART, header.SerializeToString(), body)
+    assert len(packed) <= MAX_MESSAGE_BYTES
+    read = node_pb2.RunRequest.FromString(packed).part
+    assert (read.header, read.chunk) == (header, body)
+    for message in (packed, node_pb2.RunRequest(part=read).SerializeToString()):
+        field, inner = unpack(message)
+        raw, chunk = unpack_part(inner)
+        assert (field, raw, bytes(chunk)) == (RequestField.PART, header.SerializeToString(), body)
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_are_a_part_or_refused(data: bytes) -> None:
+    with suppress(CorruptPayload):
+        unpack_part(memoryview(data))
 
 
 @pytest.mark.parametrize(

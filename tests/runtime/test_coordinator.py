@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from eapg_split.codecs.base import Payload
+from eapg_split.domain.plan import Cut, Plan, Segment
 from eapg_split.domain.request import Privacy, Request
-from eapg_split.domain.topology import Tier
+from eapg_split.domain.topology import NodeId, Tier
 from eapg_split.eapg.pipeline import EapgPipeline
 from eapg_split.errors import (
     CorruptPayload,
@@ -25,10 +25,13 @@ from eapg_split.errors import (
     Unsupported,
 )
 from eapg_split.planner import POLICIES, resolve
+from eapg_split.planner.policy import PlanView
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.coordinator import Coordinator
 from eapg_split.runtime.deadline import Deadline
 from eapg_split.runtime.events import JobDone, JobEvent, Notice, OutputChunk, OutputFile, PlanMade, StepDone
+from eapg_split.runtime.handoff import HeldThere, Outgoing
+from eapg_split.runtime.held import HeldStates
 from eapg_split.runtime.job import Job
 from eapg_split.runtime.loopback import LoopbackPeer
 from eapg_split.runtime.output import open_output
@@ -72,7 +75,7 @@ class Watched(LoopbackPeer):
     def __init__(self, tier: Tier, *, failures: int = 0, error: EapgError | None = None) -> None:
         super().__init__(toy_worker(tier, tier))
         self.orders: list[SegmentOrder] = []
-        self.payloads: list[Payload] = []
+        self.states: list[Outgoing] = []
         self.prepared: list[SegmentOrder] = []
         self._failures = failures
         self._error = error or NodeUnavailable(f"Node {tier} is gone.", node_id=tier)
@@ -81,12 +84,12 @@ class Watched(LoopbackPeer):
         self.prepared.append(order)
         await super().prepare(order)
 
-    async def run(self, order: SegmentOrder, payload: Payload, emit: Emit) -> SegmentDone:
+    async def run(self, order: SegmentOrder, state: Outgoing, emit: Emit) -> SegmentDone:
         self.orders.append(order)
-        self.payloads.append(payload)
+        self.states.append(state)
         if len(self.orders) <= self._failures:
             raise self._error
-        return await super().run(order, payload, emit)
+        return await super().run(order, state, emit)
 
 
 class Absent(Watched):
@@ -166,7 +169,9 @@ async def test_the_record_and_the_file(sha: str) -> None:
         ("device", "cloud", 7),
         ("cloud", "device", 9),
     ]
-    assert all(0 < hop.wire_bytes <= hop.raw_bytes and hop.seconds >= 0 for hop in done.hops)
+    assert all(0 < hop.wire_bytes <= hop.raw_bytes + 64 and hop.seconds >= 0 for hop in done.hops)
+    assert [hop.start_s for hop in done.hops] == sorted(hop.start_s for hop in done.hops)
+    assert all(0 < hop.bits_per_element < 34 and hop.sent == ("xbar",) for hop in done.hops)
     declared = [event for event in result.events if isinstance(event, OutputFile)]
     data = b"".join(event.data for event in result.events if isinstance(event, OutputChunk))
     assert [event.size_bytes for event in declared] == [len(data)]
@@ -192,7 +197,57 @@ async def test_a_lossy_payload_is_forwarded_as_it_came() -> None:
     edge, cloud = Watched(Tier.EDGE), Watched(Tier.CLOUD)
     done = (await run_job("pyramid", edge, cloud, codec="int8")).done
     assert {hop.codec for hop in done.hops} == {"int8"}
-    assert done.hops[1].wire_bytes == done.hops[2].wire_bytes == len(cloud.payloads[0].body)
+    assert done.hops[1].wire_bytes == done.hops[2].wire_bytes == cloud.states[0].body_bytes
+
+
+class InTheMiddle:
+    """A policy that cuts stage 3 and stage 4 in the middle and comes back to the edge."""
+
+    name = "in-the-middle"
+
+    def plan(self, view: PlanView) -> Plan:
+        start, codec = view.start_step, view.objective.codec
+        ends = [end for end in (5, 6, 7, 8, 9, STEPS) if end > start]
+        nodes = {5: "device", 6: "edge", 7: "cloud", 8: "edge", 9: "cloud", STEPS: "device"}
+        segments = [
+            Segment(NodeId(nodes[end]), begin, end) for begin, end in zip([start, *ends], ends, strict=False)
+        ]
+        cuts = [Cut(segment.start_step, codec) for segment in segments if segment.start_step > 0]
+        return Plan(tuple(segments), tuple(cuts))
+
+
+class Forgetful(Watched):
+    """Loses between two segments what it had."""
+
+    async def run(self, order: SegmentOrder, state: Outgoing, emit: Emit) -> SegmentDone:
+        done = await super().run(order, state, emit)
+        self._worker._held = HeldStates(self._worker.setup.limits)
+        return done
+
+
+@pytest.mark.parametrize("codec", ["lossless", "int8"])
+@pytest.mark.parametrize("kind", [Watched, Forgetful])
+async def test_a_source_travels_once_to_each_node(codec: str, kind: type[Watched], sha: str) -> None:
+    edge, cloud = Watched(Tier.EDGE), kind(Tier.CLOUD)
+    job = Job("j1", SMALL, InTheMiddle(), codec, ".rgb", previews=False)
+    done = (await _run(job, edge, cloud)).done
+    sent = [(hop.source, hop.target, hop.sent) for hop in done.hops]
+    both = ("source", "xbar")
+    # stage 4 starts from the result of stage 3, which the cloud computed: it has it unless the codec changed it
+    assert sent == [
+        ("device", "edge", ("xbar",)),
+        ("edge", "device", ("xbar",)),
+        ("device", "cloud", both),
+        ("cloud", "device", ("xbar",)),
+        ("device", "edge", ("xbar",)),
+        ("edge", "device", ("xbar",)),
+        ("device", "cloud", ("xbar",) if codec == "lossless" and kind is Watched else both),
+        ("cloud", "device", ("xbar",)),
+    ]
+    named = [any(isinstance(item, HeldThere) for item in state.declaration.items) for state in cloud.states]
+    assert named == ([False, True] if codec == "lossless" else [False, False]) + [False] * (len(named) - 2)
+    if codec == "lossless":
+        assert done.frames_sha256 == sha
 
 
 @pytest.mark.parametrize(

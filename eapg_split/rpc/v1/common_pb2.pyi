@@ -40,36 +40,76 @@ class Tensor(_message.Message):
     dtype: str
     def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., dtype: _Optional[str] = ...) -> None: ...
 
-class PayloadHeader(_message.Message):
-    __slots__ = ("tensors", "codec", "body_bytes", "checksum")
-    TENSORS_FIELD_NUMBER: _ClassVar[int]
+class StateTensor(_message.Message):
+    __slots__ = ("tensor", "codec", "digest", "input")
+    TENSOR_FIELD_NUMBER: _ClassVar[int]
     CODEC_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    tensor: Tensor
+    codec: str
+    digest: bytes
+    input: str
+    def __init__(self, tensor: _Optional[_Union[Tensor, _Mapping]] = ..., codec: _Optional[str] = ..., digest: _Optional[bytes] = ..., input: _Optional[str] = ...) -> None: ...
+
+class Handoff(_message.Message):
+    __slots__ = ("id", "tensors")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TENSORS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    tensors: _containers.RepeatedCompositeFieldContainer[StateTensor]
+    def __init__(self, id: _Optional[str] = ..., tensors: _Optional[_Iterable[_Union[StateTensor, _Mapping]]] = ...) -> None: ...
+
+class PartHeader(_message.Message):
+    __slots__ = ("index", "body_bytes", "checksum", "ready_s")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
     BODY_BYTES_FIELD_NUMBER: _ClassVar[int]
     CHECKSUM_FIELD_NUMBER: _ClassVar[int]
-    tensors: _containers.RepeatedCompositeFieldContainer[Tensor]
-    codec: str
+    READY_S_FIELD_NUMBER: _ClassVar[int]
+    index: int
     body_bytes: int
-    checksum: str
-    def __init__(self, tensors: _Optional[_Iterable[_Union[Tensor, _Mapping]]] = ..., codec: _Optional[str] = ..., body_bytes: _Optional[int] = ..., checksum: _Optional[str] = ...) -> None: ...
+    checksum: bytes
+    ready_s: float
+    def __init__(self, index: _Optional[int] = ..., body_bytes: _Optional[int] = ..., checksum: _Optional[bytes] = ..., ready_s: _Optional[float] = ...) -> None: ...
+
+class Part(_message.Message):
+    __slots__ = ("header", "chunk")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    header: PartHeader
+    chunk: bytes
+    def __init__(self, header: _Optional[_Union[PartHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
+
+class Ack(_message.Message):
+    __slots__ = ("index", "arrived_s", "late")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    ARRIVED_S_FIELD_NUMBER: _ClassVar[int]
+    LATE_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    arrived_s: float
+    late: bool
+    def __init__(self, index: _Optional[int] = ..., arrived_s: _Optional[float] = ..., late: _Optional[bool] = ...) -> None: ...
 
 class StepDone(_message.Message):
-    __slots__ = ("node", "tier", "stage", "step", "total_steps", "seconds")
+    __slots__ = ("node", "tier", "stage", "step", "total_steps", "seconds", "start_s")
     NODE_FIELD_NUMBER: _ClassVar[int]
     TIER_FIELD_NUMBER: _ClassVar[int]
     STAGE_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
     TOTAL_STEPS_FIELD_NUMBER: _ClassVar[int]
     SECONDS_FIELD_NUMBER: _ClassVar[int]
+    START_S_FIELD_NUMBER: _ClassVar[int]
     node: str
     tier: str
     stage: str
     step: int
     total_steps: int
     seconds: float
-    def __init__(self, node: _Optional[str] = ..., tier: _Optional[str] = ..., stage: _Optional[str] = ..., step: _Optional[int] = ..., total_steps: _Optional[int] = ..., seconds: _Optional[float] = ...) -> None: ...
+    start_s: float
+    def __init__(self, node: _Optional[str] = ..., tier: _Optional[str] = ..., stage: _Optional[str] = ..., step: _Optional[int] = ..., total_steps: _Optional[int] = ..., seconds: _Optional[float] = ..., start_s: _Optional[float] = ...) -> None: ...
 
 class PreviewFrame(_message.Message):
-    __slots__ = ("stage", "step", "index", "count", "height", "width", "rgb")
+    __slots__ = ("stage", "step", "index", "count", "height", "width", "rgb", "first_row")
     STAGE_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
     INDEX_FIELD_NUMBER: _ClassVar[int]
@@ -77,6 +117,7 @@ class PreviewFrame(_message.Message):
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
     WIDTH_FIELD_NUMBER: _ClassVar[int]
     RGB_FIELD_NUMBER: _ClassVar[int]
+    FIRST_ROW_FIELD_NUMBER: _ClassVar[int]
     stage: str
     step: int
     index: int
@@ -84,4 +125,5 @@ class PreviewFrame(_message.Message):
     height: int
     width: int
     rgb: bytes
-    def __init__(self, stage: _Optional[str] = ..., step: _Optional[int] = ..., index: _Optional[int] = ..., count: _Optional[int] = ..., height: _Optional[int] = ..., width: _Optional[int] = ..., rgb: _Optional[bytes] = ...) -> None: ...
+    first_row: int
+    def __init__(self, stage: _Optional[str] = ..., step: _Optional[int] = ..., index: _Optional[int] = ..., count: _Optional[int] = ..., height: _Optional[int] = ..., width: _Optional[int] = ..., rgb: _Optional[bytes] = ..., first_row: _Optional[int] = ...) -> None: ...

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from eapg_split.rpc.v1 import common_pb2 as eapg__split_dot_rpc_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x65\x61pg_split/rpc/v1/job.proto\x12\x11\x65\x61pg_split.rpc.v1\x1a\x1e\x65\x61pg_split/rpc/v1/common.proto\"\xcc\x01\n\x0fGenerateRequest\x12\x35\n\x07request\x18\x01 \x01(\x0b\x32$.eapg_split.rpc.v1.GenerationRequest\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\r\n\x05\x63odec\x18\x03 \x01(\t\x12\x10\n\x08previews\x18\x04 \x01(\x08\x12\x0e\n\x06suffix\x18\x05 \x01(\t\x12\x12\n\ndeadline_s\x18\x06 \x01(\x01\x12-\n\x05peers\x18\x07 \x03(\x0b\x32\x1e.eapg_split.rpc.v1.NodeAddress\",\n\x0bNodeAddress\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\" \n\rCancelRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\"\x1c\n\x0b\x43\x61ncelReply\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\"\r\n\x0bListRequest\"8\n\tListReply\x12+\n\x04jobs\x18\x01 \x03(\x0b\x32\x1d.eapg_split.rpc.v1.JobSummary\"S\n\nJobSummary\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\r\x12\x13\n\x0btotal_steps\x18\x03 \x01(\r\x12\x11\n\telapsed_s\x18\x04 \x01(\x01\"\x8f\x03\n\x08JobEvent\x12+\n\x04plan\x18\x01 \x01(\x0b\x32\x1b.eapg_split.rpc.v1.PlanMadeH\x00\x12+\n\x04step\x18\x02 \x01(\x0b\x32\x1b.eapg_split.rpc.v1.StepDoneH\x00\x12\x32\n\x07preview\x18\x03 \x01(\x0b\x32\x1f.eapg_split.rpc.v1.PreviewFrameH\x00\x12%\n\x03hop\x18\x04 \x01(\x0b\x32\x16.eapg_split.rpc.v1.HopH\x00\x12+\n\x06notice\x18\x05 \x01(\x0b\x32\x19.eapg_split.rpc.v1.NoticeH\x00\x12-\n\x05\x66rame\x18\x06 \x01(\x0b\x32\x1c.eapg_split.rpc.v1.FrameDoneH\x00\x12-\n\x04\x66ile\x18\x07 \x01(\x0b\x32\x1d.eapg_split.rpc.v1.OutputFileH\x00\x12\x0f\n\x05\x63hunk\x18\x08 \x01(\x0cH\x00\x12*\n\x04\x64one\x18\t \x01(\x0b\x32\x1a.eapg_split.rpc.v1.JobDoneH\x00\x42\x06\n\x04kind\"P\n\x0bPlanSegment\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0c\n\x04tier\x18\x02 \x01(\t\x12\x12\n\nstart_step\x18\x03 \x01(\r\x12\x11\n\tstop_step\x18\x04 \x01(\r\"\x93\x01\n\x08PlanMade\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\x30\n\x08segments\x18\x03 \x03(\x0b\x32\x1e.eapg_split.rpc.v1.PlanSegment\x12\r\n\x05notes\x18\x04 \x03(\t\x12\x13\n\x0btotal_steps\x18\x05 \x01(\r\x12\x10\n\x08revision\x18\x06 \x01(\r\"z\n\x03Hop\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\r\x12\r\n\x05\x63odec\x18\x04 \x01(\t\x12\x11\n\traw_bytes\x18\x05 \x01(\x04\x12\x12\n\nwire_bytes\x18\x06 \x01(\x04\x12\x0f\n\x07seconds\x18\x07 \x01(\x01\"\x16\n\x06Notice\x12\x0c\n\x04text\x18\x01 \x01(\t\"0\n\tFrameDone\x12\r\n\x05\x66rame\x18\x01 \x01(\r\x12\x14\n\x0ctotal_frames\x18\x02 \x01(\r\".\n\nOutputFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\"\x94\x02\n\x07JobDone\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0e\n\x06\x66rames\x18\x02 \x01(\r\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\x12\x0b\n\x03\x66ps\x18\x05 \x01(\r\x12\x0c\n\x04seed\x18\x06 \x01(\x04\x12\x0e\n\x06wall_s\x18\x07 \x01(\x01\x12\x15\n\rframes_sha256\x18\x08 \x01(\t\x12\x30\n\x08segments\x18\t \x03(\x0b\x32\x1e.eapg_split.rpc.v1.PlanSegment\x12$\n\x04hops\x18\n \x03(\x0b\x32\x16.eapg_split.rpc.v1.Hop\x12/\n\x08peak_rss\x18\x0b \x03(\x0b\x32\x1d.eapg_split.rpc.v1.NodeMemory\"2\n\nNodeMemory\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x16\n\x0epeak_rss_bytes\x18\x02 \x01(\x04\x32\xed\x01\n\nJobService\x12M\n\x08Generate\x12\".eapg_split.rpc.v1.GenerateRequest\x1a\x1b.eapg_split.rpc.v1.JobEvent0\x01\x12J\n\x06\x43\x61ncel\x12 .eapg_split.rpc.v1.CancelRequest\x1a\x1e.eapg_split.rpc.v1.CancelReply\x12\x44\n\x04List\x12\x1e.eapg_split.rpc.v1.ListRequest\x1a\x1c.eapg_split.rpc.v1.ListReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x65\x61pg_split/rpc/v1/job.proto\x12\x11\x65\x61pg_split.rpc.v1\x1a\x1e\x65\x61pg_split/rpc/v1/common.proto\"\xe0\x01\n\x0fGenerateRequest\x12\x35\n\x07request\x18\x01 \x01(\x0b\x32$.eapg_split.rpc.v1.GenerationRequest\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\r\n\x05\x63odec\x18\x03 \x01(\t\x12\x10\n\x08previews\x18\x04 \x01(\x08\x12\x0e\n\x06suffix\x18\x05 \x01(\t\x12\x12\n\ndeadline_s\x18\x06 \x01(\x01\x12-\n\x05peers\x18\x07 \x03(\x0b\x32\x1e.eapg_split.rpc.v1.NodeAddress\x12\x12\n\nquality_db\x18\x08 \x01(\x01\",\n\x0bNodeAddress\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\" \n\rCancelRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\"\x1c\n\x0b\x43\x61ncelReply\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\"\r\n\x0bListRequest\"8\n\tListReply\x12+\n\x04jobs\x18\x01 \x03(\x0b\x32\x1d.eapg_split.rpc.v1.JobSummary\"S\n\nJobSummary\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\r\x12\x13\n\x0btotal_steps\x18\x03 \x01(\r\x12\x11\n\telapsed_s\x18\x04 \x01(\x01\"\xbe\x03\n\x08JobEvent\x12+\n\x04plan\x18\x01 \x01(\x0b\x32\x1b.eapg_split.rpc.v1.PlanMadeH\x00\x12+\n\x04step\x18\x02 \x01(\x0b\x32\x1b.eapg_split.rpc.v1.StepDoneH\x00\x12\x32\n\x07preview\x18\x03 \x01(\x0b\x32\x1f.eapg_split.rpc.v1.PreviewFrameH\x00\x12%\n\x03hop\x18\x04 \x01(\x0b\x32\x16.eapg_split.rpc.v1.HopH\x00\x12+\n\x06notice\x18\x05 \x01(\x0b\x32\x19.eapg_split.rpc.v1.NoticeH\x00\x12-\n\x05\x66rame\x18\x06 \x01(\x0b\x32\x1c.eapg_split.rpc.v1.FrameDoneH\x00\x12-\n\x04\x66ile\x18\x07 \x01(\x0b\x32\x1d.eapg_split.rpc.v1.OutputFileH\x00\x12\x0f\n\x05\x63hunk\x18\x08 \x01(\x0cH\x00\x12*\n\x04\x64one\x18\t \x01(\x0b\x32\x1a.eapg_split.rpc.v1.JobDoneH\x00\x12-\n\x07goodput\x18\n \x01(\x0b\x32\x1a.eapg_split.rpc.v1.GoodputH\x00\x42\x06\n\x04kind\"P\n\x0bPlanSegment\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0c\n\x04tier\x18\x02 \x01(\t\x12\x12\n\nstart_step\x18\x03 \x01(\r\x12\x11\n\tstop_step\x18\x04 \x01(\r\"\xa1\x01\n\x08PlanMade\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\x30\n\x08segments\x18\x03 \x03(\x0b\x32\x1e.eapg_split.rpc.v1.PlanSegment\x12\r\n\x05notes\x18\x04 \x03(\t\x12\x13\n\x0btotal_steps\x18\x05 \x01(\r\x12\x10\n\x08revision\x18\x06 \x01(\r\x12\x0c\n\x04\x61t_s\x18\x07 \x01(\x01\"\xbd\x01\n\x03Hop\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\r\x12\r\n\x05\x63odec\x18\x04 \x01(\t\x12\x11\n\traw_bytes\x18\x05 \x01(\x04\x12\x12\n\nwire_bytes\x18\x06 \x01(\x04\x12\x0f\n\x07seconds\x18\x07 \x01(\x01\x12\x0f\n\x07start_s\x18\x08 \x01(\x01\x12\x10\n\x08\x65ncode_s\x18\t \x01(\x01\x12\x10\n\x08\x64\x65\x63ode_s\x18\n \x01(\x01\x12\x0c\n\x04sent\x18\x0b \x03(\t\"W\n\x07Goodput\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\x12\x0f\n\x07seconds\x18\x04 \x01(\x01\x12\x0c\n\x04\x61t_s\x18\x05 \x01(\x01\"\x16\n\x06Notice\x12\x0c\n\x04text\x18\x01 \x01(\t\"0\n\tFrameDone\x12\r\n\x05\x66rame\x18\x01 \x01(\r\x12\x14\n\x0ctotal_frames\x18\x02 \x01(\r\".\n\nOutputFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\"\x94\x02\n\x07JobDone\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0e\n\x06\x66rames\x18\x02 \x01(\r\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\x12\x0b\n\x03\x66ps\x18\x05 \x01(\r\x12\x0c\n\x04seed\x18\x06 \x01(\x04\x12\x0e\n\x06wall_s\x18\x07 \x01(\x01\x12\x15\n\rframes_sha256\x18\x08 \x01(\t\x12\x30\n\x08segments\x18\t \x03(\x0b\x32\x1e.eapg_split.rpc.v1.PlanSegment\x12$\n\x04hops\x18\n \x03(\x0b\x32\x16.eapg_split.rpc.v1.Hop\x12/\n\x08peak_rss\x18\x0b \x03(\x0b\x32\x1d.eapg_split.rpc.v1.NodeMemory\"2\n\nNodeMemory\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x16\n\x0epeak_rss_bytes\x18\x02 \x01(\x04\x32\xed\x01\n\nJobService\x12M\n\x08Generate\x12\".eapg_split.rpc.v1.GenerateRequest\x1a\x1b.eapg_split.rpc.v1.JobEvent0\x01\x12J\n\x06\x43\x61ncel\x12 .eapg_split.rpc.v1.CancelRequest\x1a\x1e.eapg_split.rpc.v1.CancelReply\x12\x44\n\x04List\x12\x1e.eapg_split.rpc.v1.ListRequest\x1a\x1c.eapg_split.rpc.v1.ListReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,37 +33,39 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'eapg_split.rpc.v1.job_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GENERATEREQUEST']._serialized_start=83
-  _globals['_GENERATEREQUEST']._serialized_end=287
-  _globals['_NODEADDRESS']._serialized_start=289
-  _globals['_NODEADDRESS']._serialized_end=333
-  _globals['_CANCELREQUEST']._serialized_start=335
-  _globals['_CANCELREQUEST']._serialized_end=367
-  _globals['_CANCELREPLY']._serialized_start=369
-  _globals['_CANCELREPLY']._serialized_end=397
-  _globals['_LISTREQUEST']._serialized_start=399
-  _globals['_LISTREQUEST']._serialized_end=412
-  _globals['_LISTREPLY']._serialized_start=414
-  _globals['_LISTREPLY']._serialized_end=470
-  _globals['_JOBSUMMARY']._serialized_start=472
-  _globals['_JOBSUMMARY']._serialized_end=555
-  _globals['_JOBEVENT']._serialized_start=558
-  _globals['_JOBEVENT']._serialized_end=957
-  _globals['_PLANSEGMENT']._serialized_start=959
-  _globals['_PLANSEGMENT']._serialized_end=1039
-  _globals['_PLANMADE']._serialized_start=1042
-  _globals['_PLANMADE']._serialized_end=1189
-  _globals['_HOP']._serialized_start=1191
-  _globals['_HOP']._serialized_end=1313
-  _globals['_NOTICE']._serialized_start=1315
-  _globals['_NOTICE']._serialized_end=1337
-  _globals['_FRAMEDONE']._serialized_start=1339
-  _globals['_FRAMEDONE']._serialized_end=1387
-  _globals['_OUTPUTFILE']._serialized_start=1389
-  _globals['_OUTPUTFILE']._serialized_end=1435
-  _globals['_JOBDONE']._serialized_start=1438
-  _globals['_JOBDONE']._serialized_end=1714
-  _globals['_NODEMEMORY']._serialized_start=1716
-  _globals['_NODEMEMORY']._serialized_end=1766
-  _globals['_JOBSERVICE']._serialized_start=1769
-  _globals['_JOBSERVICE']._serialized_end=2006
+  _globals['_GENERATEREQUEST']._serialized_end=307
+  _globals['_NODEADDRESS']._serialized_start=309
+  _globals['_NODEADDRESS']._serialized_end=353
+  _globals['_CANCELREQUEST']._serialized_start=355
+  _globals['_CANCELREQUEST']._serialized_end=387
+  _globals['_CANCELREPLY']._serialized_start=389
+  _globals['_CANCELREPLY']._serialized_end=417
+  _globals['_LISTREQUEST']._serialized_start=419
+  _globals['_LISTREQUEST']._serialized_end=432
+  _globals['_LISTREPLY']._serialized_start=434
+  _globals['_LISTREPLY']._serialized_end=490
+  _globals['_JOBSUMMARY']._serialized_start=492
+  _globals['_JOBSUMMARY']._serialized_end=575
+  _globals['_JOBEVENT']._serialized_start=578
+  _globals['_JOBEVENT']._serialized_end=1024
+  _globals['_PLANSEGMENT']._serialized_start=1026
+  _globals['_PLANSEGMENT']._serialized_end=1106
+  _globals['_PLANMADE']._serialized_start=1109
+  _globals['_PLANMADE']._serialized_end=1270
+  _globals['_HOP']._serialized_start=1273
+  _globals['_HOP']._serialized_end=1462
+  _globals['_GOODPUT']._serialized_start=1464
+  _globals['_GOODPUT']._serialized_end=1551
+  _globals['_NOTICE']._serialized_start=1553
+  _globals['_NOTICE']._serialized_end=1575
+  _globals['_FRAMEDONE']._serialized_start=1577
+  _globals['_FRAMEDONE']._serialized_end=1625
+  _globals['_OUTPUTFILE']._serialized_start=1627
+  _globals['_OUTPUTFILE']._serialized_end=1673
+  _globals['_JOBDONE']._serialized_start=1676
+  _globals['_JOBDONE']._serialized_end=1952
+  _globals['_NODEMEMORY']._serialized_start=1954
+  _globals['_NODEMEMORY']._serialized_end=2004
+  _globals['_JOBSERVICE']._serialized_start=2007
+  _globals['_JOBSERVICE']._serialized_end=2244
 # @@protoc_insertion_point(module_scope)

@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("request", "policy", "codec", "previews", "suffix", "deadline_s", "peers")
+    __slots__ = ("request", "policy", "codec", "previews", "suffix", "deadline_s", "peers", "quality_db")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
     CODEC_FIELD_NUMBER: _ClassVar[int]
@@ -16,6 +16,7 @@ class GenerateRequest(_message.Message):
     SUFFIX_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_S_FIELD_NUMBER: _ClassVar[int]
     PEERS_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_DB_FIELD_NUMBER: _ClassVar[int]
     request: _common_pb2.GenerationRequest
     policy: str
     codec: str
@@ -23,7 +24,8 @@ class GenerateRequest(_message.Message):
     suffix: str
     deadline_s: float
     peers: _containers.RepeatedCompositeFieldContainer[NodeAddress]
-    def __init__(self, request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., policy: _Optional[str] = ..., codec: _Optional[str] = ..., previews: _Optional[bool] = ..., suffix: _Optional[str] = ..., deadline_s: _Optional[float] = ..., peers: _Optional[_Iterable[_Union[NodeAddress, _Mapping]]] = ...) -> None: ...
+    quality_db: float
+    def __init__(self, request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., policy: _Optional[str] = ..., codec: _Optional[str] = ..., previews: _Optional[bool] = ..., suffix: _Optional[str] = ..., deadline_s: _Optional[float] = ..., peers: _Optional[_Iterable[_Union[NodeAddress, _Mapping]]] = ..., quality_db: _Optional[float] = ...) -> None: ...
 
 class NodeAddress(_message.Message):
     __slots__ = ("name", "address")
@@ -68,7 +70,7 @@ class JobSummary(_message.Message):
     def __init__(self, session: _Optional[str] = ..., step: _Optional[int] = ..., total_steps: _Optional[int] = ..., elapsed_s: _Optional[float] = ...) -> None: ...
 
 class JobEvent(_message.Message):
-    __slots__ = ("plan", "step", "preview", "hop", "notice", "frame", "file", "chunk", "done")
+    __slots__ = ("plan", "step", "preview", "hop", "notice", "frame", "file", "chunk", "done", "goodput")
     PLAN_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
     PREVIEW_FIELD_NUMBER: _ClassVar[int]
@@ -78,6 +80,7 @@ class JobEvent(_message.Message):
     FILE_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
+    GOODPUT_FIELD_NUMBER: _ClassVar[int]
     plan: PlanMade
     step: _common_pb2.StepDone
     preview: _common_pb2.PreviewFrame
@@ -87,7 +90,8 @@ class JobEvent(_message.Message):
     file: OutputFile
     chunk: bytes
     done: JobDone
-    def __init__(self, plan: _Optional[_Union[PlanMade, _Mapping]] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., hop: _Optional[_Union[Hop, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., frame: _Optional[_Union[FrameDone, _Mapping]] = ..., file: _Optional[_Union[OutputFile, _Mapping]] = ..., chunk: _Optional[bytes] = ..., done: _Optional[_Union[JobDone, _Mapping]] = ...) -> None: ...
+    goodput: Goodput
+    def __init__(self, plan: _Optional[_Union[PlanMade, _Mapping]] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., hop: _Optional[_Union[Hop, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., frame: _Optional[_Union[FrameDone, _Mapping]] = ..., file: _Optional[_Union[OutputFile, _Mapping]] = ..., chunk: _Optional[bytes] = ..., done: _Optional[_Union[JobDone, _Mapping]] = ..., goodput: _Optional[_Union[Goodput, _Mapping]] = ...) -> None: ...
 
 class PlanSegment(_message.Message):
     __slots__ = ("node", "tier", "start_step", "stop_step")
@@ -102,23 +106,25 @@ class PlanSegment(_message.Message):
     def __init__(self, node: _Optional[str] = ..., tier: _Optional[str] = ..., start_step: _Optional[int] = ..., stop_step: _Optional[int] = ...) -> None: ...
 
 class PlanMade(_message.Message):
-    __slots__ = ("session", "policy", "segments", "notes", "total_steps", "revision")
+    __slots__ = ("session", "policy", "segments", "notes", "total_steps", "revision", "at_s")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
     SEGMENTS_FIELD_NUMBER: _ClassVar[int]
     NOTES_FIELD_NUMBER: _ClassVar[int]
     TOTAL_STEPS_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
+    AT_S_FIELD_NUMBER: _ClassVar[int]
     session: str
     policy: str
     segments: _containers.RepeatedCompositeFieldContainer[PlanSegment]
     notes: _containers.RepeatedScalarFieldContainer[str]
     total_steps: int
     revision: int
-    def __init__(self, session: _Optional[str] = ..., policy: _Optional[str] = ..., segments: _Optional[_Iterable[_Union[PlanSegment, _Mapping]]] = ..., notes: _Optional[_Iterable[str]] = ..., total_steps: _Optional[int] = ..., revision: _Optional[int] = ...) -> None: ...
+    at_s: float
+    def __init__(self, session: _Optional[str] = ..., policy: _Optional[str] = ..., segments: _Optional[_Iterable[_Union[PlanSegment, _Mapping]]] = ..., notes: _Optional[_Iterable[str]] = ..., total_steps: _Optional[int] = ..., revision: _Optional[int] = ..., at_s: _Optional[float] = ...) -> None: ...
 
 class Hop(_message.Message):
-    __slots__ = ("source", "target", "step", "codec", "raw_bytes", "wire_bytes", "seconds")
+    __slots__ = ("source", "target", "step", "codec", "raw_bytes", "wire_bytes", "seconds", "start_s", "encode_s", "decode_s", "sent")
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
@@ -126,6 +132,10 @@ class Hop(_message.Message):
     RAW_BYTES_FIELD_NUMBER: _ClassVar[int]
     WIRE_BYTES_FIELD_NUMBER: _ClassVar[int]
     SECONDS_FIELD_NUMBER: _ClassVar[int]
+    START_S_FIELD_NUMBER: _ClassVar[int]
+    ENCODE_S_FIELD_NUMBER: _ClassVar[int]
+    DECODE_S_FIELD_NUMBER: _ClassVar[int]
+    SENT_FIELD_NUMBER: _ClassVar[int]
     source: str
     target: str
     step: int
@@ -133,7 +143,25 @@ class Hop(_message.Message):
     raw_bytes: int
     wire_bytes: int
     seconds: float
-    def __init__(self, source: _Optional[str] = ..., target: _Optional[str] = ..., step: _Optional[int] = ..., codec: _Optional[str] = ..., raw_bytes: _Optional[int] = ..., wire_bytes: _Optional[int] = ..., seconds: _Optional[float] = ...) -> None: ...
+    start_s: float
+    encode_s: float
+    decode_s: float
+    sent: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, source: _Optional[str] = ..., target: _Optional[str] = ..., step: _Optional[int] = ..., codec: _Optional[str] = ..., raw_bytes: _Optional[int] = ..., wire_bytes: _Optional[int] = ..., seconds: _Optional[float] = ..., start_s: _Optional[float] = ..., encode_s: _Optional[float] = ..., decode_s: _Optional[float] = ..., sent: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Goodput(_message.Message):
+    __slots__ = ("source", "target", "bytes", "seconds", "at_s")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    AT_S_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    target: str
+    bytes: int
+    seconds: float
+    at_s: float
+    def __init__(self, source: _Optional[str] = ..., target: _Optional[str] = ..., bytes: _Optional[int] = ..., seconds: _Optional[float] = ..., at_s: _Optional[float] = ...) -> None: ...
 
 class Notice(_message.Message):
     __slots__ = ("text",)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from eapg_split.rpc.v1 import common_pb2 as eapg__split_dot_rpc_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x65\x61pg_split/rpc/v1/node.proto\x12\x11\x65\x61pg_split.rpc.v1\x1a\x1e\x65\x61pg_split/rpc/v1/common.proto\"\x11\n\x0f\x44\x65scribeRequest\"\x98\x02\n\x0fNodeDescription\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0c\n\x04tier\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x10\n\x08protocol\x18\x04 \x01(\r\x12\x0e\n\x06\x65ngine\x18\x05 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x06 \x01(\t\x12\x0e\n\x06\x63odecs\x18\x07 \x03(\t\x12\x14\n\x0cmemory_bytes\x18\x08 \x01(\x04\x12\x0b\n\x03pid\x18\t \x01(\r\x12\x11\n\trss_bytes\x18\n \x01(\x04\x12\x16\n\x0epeak_rss_bytes\x18\x0b \x01(\x04\x12\x18\n\x10running_sessions\x18\x0c \x01(\r\x12)\n\x06limits\x18\r \x01(\x0b\x32\x19.eapg_split.rpc.v1.Limits\"F\n\x06Limits\x12\x10\n\x08sessions\x18\x01 \x01(\r\x12\x15\n\rpayload_bytes\x18\x02 \x01(\x04\x12\x13\n\x0b\x66rame_bytes\x18\x03 \x01(\r\"\x94\x01\n\x0ePrepareRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x35\n\x07request\x18\x02 \x01(\x0b\x32$.eapg_split.rpc.v1.GenerationRequest\x12\x12\n\nstart_step\x18\x03 \x01(\r\x12\x11\n\tstop_step\x18\x04 \x01(\r\x12\x13\n\x0b\x66ingerprint\x18\x05 \x01(\t\"\x1f\n\x0cPrepareReply\x12\x0f\n\x07seconds\x18\x01 \x01(\x01\"U\n\nRunRequest\x12.\n\x06header\x18\x01 \x01(\x0b\x32\x1c.eapg_split.rpc.v1.RunHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04kind\"\x90\x02\n\tRunHeader\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x35\n\x07request\x18\x03 \x01(\x0b\x32$.eapg_split.rpc.v1.GenerationRequest\x12\x12\n\nstart_step\x18\x04 \x01(\r\x12\x11\n\tstop_step\x18\x05 \x01(\r\x12\x13\n\x0b\x66ingerprint\x18\x06 \x01(\t\x12\x14\n\x0cresult_codec\x18\x07 \x01(\t\x12\x10\n\x08previews\x18\x08 \x01(\x08\x12\x13\n\x0bremaining_s\x18\t \x01(\x01\x12\x31\n\x07payload\x18\n \x01(\x0b\x32 .eapg_split.rpc.v1.PayloadHeader\"\x98\x02\n\x08RunReply\x12\x32\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x1e.eapg_split.rpc.v1.RunAcceptedH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12+\n\x04step\x18\x03 \x01(\x0b\x32\x1b.eapg_split.rpc.v1.StepDoneH\x00\x12\x32\n\x07preview\x18\x04 \x01(\x0b\x32\x1f.eapg_split.rpc.v1.PreviewFrameH\x00\x12\x32\n\x06result\x18\x05 \x01(\x0b\x32 .eapg_split.rpc.v1.PayloadHeaderH\x00\x12*\n\x04\x64one\x18\x06 \x01(\x0b\x32\x1a.eapg_split.rpc.v1.RunDoneH\x00\x42\x06\n\x04kind\"\r\n\x0bRunAccepted\"4\n\x07RunDone\x12\x11\n\tcompute_s\x18\x01 \x01(\x01\x12\x16\n\x0epeak_rss_bytes\x18\x02 \x01(\x04\x32\xf7\x01\n\x0bNodeService\x12R\n\x08\x44\x65scribe\x12\".eapg_split.rpc.v1.DescribeRequest\x1a\".eapg_split.rpc.v1.NodeDescription\x12M\n\x07Prepare\x12!.eapg_split.rpc.v1.PrepareRequest\x1a\x1f.eapg_split.rpc.v1.PrepareReply\x12\x45\n\x03Run\x12\x1d.eapg_split.rpc.v1.RunRequest\x1a\x1b.eapg_split.rpc.v1.RunReply(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x65\x61pg_split/rpc/v1/node.proto\x12\x11\x65\x61pg_split.rpc.v1\x1a\x1e\x65\x61pg_split/rpc/v1/common.proto\"\x11\n\x0f\x44\x65scribeRequest\"\x98\x02\n\x0fNodeDescription\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0c\n\x04tier\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x10\n\x08protocol\x18\x04 \x01(\r\x12\x0e\n\x06\x65ngine\x18\x05 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x06 \x01(\t\x12\x0e\n\x06\x63odecs\x18\x07 \x03(\t\x12\x14\n\x0cmemory_bytes\x18\x08 \x01(\x04\x12\x0b\n\x03pid\x18\t \x01(\r\x12\x11\n\trss_bytes\x18\n \x01(\x04\x12\x16\n\x0epeak_rss_bytes\x18\x0b \x01(\x04\x12\x18\n\x10running_sessions\x18\x0c \x01(\r\x12)\n\x06limits\x18\r \x01(\x0b\x32\x19.eapg_split.rpc.v1.Limits\"F\n\x06Limits\x12\x10\n\x08sessions\x18\x01 \x01(\r\x12\x15\n\rpayload_bytes\x18\x02 \x01(\x04\x12\x13\n\x0b\x66rame_bytes\x18\x03 \x01(\r\"\x94\x01\n\x0ePrepareRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x35\n\x07request\x18\x02 \x01(\x0b\x32$.eapg_split.rpc.v1.GenerationRequest\x12\x12\n\nstart_step\x18\x03 \x01(\r\x12\x11\n\tstop_step\x18\x04 \x01(\r\x12\x13\n\x0b\x66ingerprint\x18\x05 \x01(\t\"\x1f\n\x0cPrepareReply\x12\x0f\n\x07seconds\x18\x01 \x01(\x01\"\xe1\x01\n\nRunRequest\x12.\n\x06header\x18\x01 \x01(\x0b\x32\x1c.eapg_split.rpc.v1.RunHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12\'\n\x04part\x18\x03 \x01(\x0b\x32\x17.eapg_split.rpc.v1.PartH\x00\x12/\n\x05probe\x18\x04 \x01(\x0b\x32\x1e.eapg_split.rpc.v1.ProbeHeaderH\x00\x12\x30\n\x05taken\x18\x05 \x01(\x0b\x32\x1f.eapg_split.rpc.v1.PreviewTakenH\x00\x42\x06\n\x04kind\"0\n\x0bProbeHeader\x12\r\n\x05parts\x18\x01 \x01(\r\x12\x12\n\nbody_bytes\x18\x02 \x01(\x04\"\x0e\n\x0cPreviewTaken\"\xd4\x02\n\tRunHeader\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x35\n\x07request\x18\x03 \x01(\x0b\x32$.eapg_split.rpc.v1.GenerationRequest\x12\x12\n\nstart_step\x18\x04 \x01(\r\x12\x11\n\tstop_step\x18\x05 \x01(\r\x12\x13\n\x0b\x66ingerprint\x18\x06 \x01(\t\x12\x14\n\x0cresult_codec\x18\x07 \x01(\t\x12\x10\n\x08previews\x18\x08 \x01(\x08\x12\x13\n\x0bremaining_s\x18\t \x01(\x01\x12)\n\x05state\x18\n \x01(\x0b\x32\x1a.eapg_split.rpc.v1.Handoff\x12\x0e\n\x06resume\x18\x0b \x01(\x08\x12:\n\x0fresult_fidelity\x18\x0c \x03(\x0b\x32!.eapg_split.rpc.v1.TensorFidelity\"N\n\x0eTensorFidelity\x12\x0e\n\x06tensor\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\x01\x12\x0c\n\x04\x62its\x18\x03 \x01(\x01\x12\x10\n\x08\x63hannels\x18\x04 \x03(\x01\"\xc2\x03\n\x08RunReply\x12\x32\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x1e.eapg_split.rpc.v1.RunAcceptedH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12+\n\x04step\x18\x03 \x01(\x0b\x32\x1b.eapg_split.rpc.v1.StepDoneH\x00\x12\x32\n\x07preview\x18\x04 \x01(\x0b\x32\x1f.eapg_split.rpc.v1.PreviewFrameH\x00\x12,\n\x06result\x18\x05 \x01(\x0b\x32\x1a.eapg_split.rpc.v1.HandoffH\x00\x12*\n\x04\x64one\x18\x06 \x01(\x0b\x32\x1a.eapg_split.rpc.v1.RunDoneH\x00\x12,\n\x05holds\x18\x07 \x01(\x0b\x32\x1b.eapg_split.rpc.v1.RunHoldsH\x00\x12%\n\x03\x61\x63k\x18\x08 \x01(\x0b\x32\x16.eapg_split.rpc.v1.AckH\x00\x12\'\n\x04part\x18\t \x01(\x0b\x32\x17.eapg_split.rpc.v1.PartH\x00\x12\x30\n\x07\x66\x61iling\x18\n \x01(\x0b\x32\x1d.eapg_split.rpc.v1.RunFailingH\x00\x42\x06\n\x04kind\"\x0c\n\nRunFailing\"\x19\n\x08RunHolds\x12\r\n\x05parts\x18\x01 \x01(\r\"\x1f\n\x0bRunAccepted\x12\x10\n\x08\x64\x65\x63ode_s\x18\x01 \x01(\x01\"F\n\x07RunDone\x12\x11\n\tcompute_s\x18\x01 \x01(\x01\x12\x16\n\x0epeak_rss_bytes\x18\x02 \x01(\x04\x12\x10\n\x08\x65ncode_s\x18\x03 \x01(\x01\x32\xc0\x02\n\x0bNodeService\x12R\n\x08\x44\x65scribe\x12\".eapg_split.rpc.v1.DescribeRequest\x1a\".eapg_split.rpc.v1.NodeDescription\x12M\n\x07Prepare\x12!.eapg_split.rpc.v1.PrepareRequest\x1a\x1f.eapg_split.rpc.v1.PrepareReply\x12\x45\n\x03Run\x12\x1d.eapg_split.rpc.v1.RunRequest\x1a\x1b.eapg_split.rpc.v1.RunReply(\x01\x30\x01\x12G\n\x05Probe\x12\x1d.eapg_split.rpc.v1.RunRequest\x1a\x1b.eapg_split.rpc.v1.RunReply(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,16 +42,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PREPAREREQUEST']._serialized_end=606
   _globals['_PREPAREREPLY']._serialized_start=608
   _globals['_PREPAREREPLY']._serialized_end=639
-  _globals['_RUNREQUEST']._serialized_start=641
-  _globals['_RUNREQUEST']._serialized_end=726
-  _globals['_RUNHEADER']._serialized_start=729
-  _globals['_RUNHEADER']._serialized_end=1001
-  _globals['_RUNREPLY']._serialized_start=1004
-  _globals['_RUNREPLY']._serialized_end=1284
-  _globals['_RUNACCEPTED']._serialized_start=1286
-  _globals['_RUNACCEPTED']._serialized_end=1299
-  _globals['_RUNDONE']._serialized_start=1301
-  _globals['_RUNDONE']._serialized_end=1353
-  _globals['_NODESERVICE']._serialized_start=1356
-  _globals['_NODESERVICE']._serialized_end=1603
+  _globals['_RUNREQUEST']._serialized_start=642
+  _globals['_RUNREQUEST']._serialized_end=867
+  _globals['_PROBEHEADER']._serialized_start=869
+  _globals['_PROBEHEADER']._serialized_end=917
+  _globals['_PREVIEWTAKEN']._serialized_start=919
+  _globals['_PREVIEWTAKEN']._serialized_end=933
+  _globals['_RUNHEADER']._serialized_start=936
+  _globals['_RUNHEADER']._serialized_end=1276
+  _globals['_TENSORFIDELITY']._serialized_start=1278
+  _globals['_TENSORFIDELITY']._serialized_end=1356
+  _globals['_RUNREPLY']._serialized_start=1359
+  _globals['_RUNREPLY']._serialized_end=1809
+  _globals['_RUNFAILING']._serialized_start=1811
+  _globals['_RUNFAILING']._serialized_end=1823
+  _globals['_RUNHOLDS']._serialized_start=1825
+  _globals['_RUNHOLDS']._serialized_end=1850
+  _globals['_RUNACCEPTED']._serialized_start=1852
+  _globals['_RUNACCEPTED']._serialized_end=1883
+  _globals['_RUNDONE']._serialized_start=1885
+  _globals['_RUNDONE']._serialized_end=1955
+  _globals['_NODESERVICE']._serialized_start=1958
+  _globals['_NODESERVICE']._serialized_end=2278
 # @@protoc_insertion_point(module_scope)

@@ -72,15 +72,33 @@ class PrepareReply(_message.Message):
     def __init__(self, seconds: _Optional[float] = ...) -> None: ...
 
 class RunRequest(_message.Message):
-    __slots__ = ("header", "chunk")
+    __slots__ = ("header", "chunk", "part", "probe", "taken")
     HEADER_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
+    PROBE_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_FIELD_NUMBER: _ClassVar[int]
     header: RunHeader
     chunk: bytes
-    def __init__(self, header: _Optional[_Union[RunHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
+    part: _common_pb2.Part
+    probe: ProbeHeader
+    taken: PreviewTaken
+    def __init__(self, header: _Optional[_Union[RunHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ..., part: _Optional[_Union[_common_pb2.Part, _Mapping]] = ..., probe: _Optional[_Union[ProbeHeader, _Mapping]] = ..., taken: _Optional[_Union[PreviewTaken, _Mapping]] = ...) -> None: ...
+
+class ProbeHeader(_message.Message):
+    __slots__ = ("parts", "body_bytes")
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    BODY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    parts: int
+    body_bytes: int
+    def __init__(self, parts: _Optional[int] = ..., body_bytes: _Optional[int] = ...) -> None: ...
+
+class PreviewTaken(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class RunHeader(_message.Message):
-    __slots__ = ("session", "attempt", "request", "start_step", "stop_step", "fingerprint", "result_codec", "previews", "remaining_s", "payload")
+    __slots__ = ("session", "attempt", "request", "start_step", "stop_step", "fingerprint", "result_codec", "previews", "remaining_s", "state", "resume", "result_fidelity")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
@@ -90,7 +108,9 @@ class RunHeader(_message.Message):
     RESULT_CODEC_FIELD_NUMBER: _ClassVar[int]
     PREVIEWS_FIELD_NUMBER: _ClassVar[int]
     REMAINING_S_FIELD_NUMBER: _ClassVar[int]
-    PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    RESUME_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIDELITY_FIELD_NUMBER: _ClassVar[int]
     session: str
     attempt: int
     request: _common_pb2.GenerationRequest
@@ -100,33 +120,69 @@ class RunHeader(_message.Message):
     result_codec: str
     previews: bool
     remaining_s: float
-    payload: _common_pb2.PayloadHeader
-    def __init__(self, session: _Optional[str] = ..., attempt: _Optional[int] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., start_step: _Optional[int] = ..., stop_step: _Optional[int] = ..., fingerprint: _Optional[str] = ..., result_codec: _Optional[str] = ..., previews: _Optional[bool] = ..., remaining_s: _Optional[float] = ..., payload: _Optional[_Union[_common_pb2.PayloadHeader, _Mapping]] = ...) -> None: ...
+    state: _common_pb2.Handoff
+    resume: bool
+    result_fidelity: _containers.RepeatedCompositeFieldContainer[TensorFidelity]
+    def __init__(self, session: _Optional[str] = ..., attempt: _Optional[int] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., start_step: _Optional[int] = ..., stop_step: _Optional[int] = ..., fingerprint: _Optional[str] = ..., result_codec: _Optional[str] = ..., previews: _Optional[bool] = ..., remaining_s: _Optional[float] = ..., state: _Optional[_Union[_common_pb2.Handoff, _Mapping]] = ..., resume: _Optional[bool] = ..., result_fidelity: _Optional[_Iterable[_Union[TensorFidelity, _Mapping]]] = ...) -> None: ...
+
+class TensorFidelity(_message.Message):
+    __slots__ = ("tensor", "step", "bits", "channels")
+    TENSOR_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    BITS_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    tensor: str
+    step: float
+    bits: float
+    channels: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, tensor: _Optional[str] = ..., step: _Optional[float] = ..., bits: _Optional[float] = ..., channels: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class RunReply(_message.Message):
-    __slots__ = ("accepted", "chunk", "step", "preview", "result", "done")
+    __slots__ = ("accepted", "chunk", "step", "preview", "result", "done", "holds", "ack", "part", "failing")
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
     PREVIEW_FIELD_NUMBER: _ClassVar[int]
     RESULT_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
+    HOLDS_FIELD_NUMBER: _ClassVar[int]
+    ACK_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
+    FAILING_FIELD_NUMBER: _ClassVar[int]
     accepted: RunAccepted
     chunk: bytes
     step: _common_pb2.StepDone
     preview: _common_pb2.PreviewFrame
-    result: _common_pb2.PayloadHeader
+    result: _common_pb2.Handoff
     done: RunDone
-    def __init__(self, accepted: _Optional[_Union[RunAccepted, _Mapping]] = ..., chunk: _Optional[bytes] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., result: _Optional[_Union[_common_pb2.PayloadHeader, _Mapping]] = ..., done: _Optional[_Union[RunDone, _Mapping]] = ...) -> None: ...
+    holds: RunHolds
+    ack: _common_pb2.Ack
+    part: _common_pb2.Part
+    failing: RunFailing
+    def __init__(self, accepted: _Optional[_Union[RunAccepted, _Mapping]] = ..., chunk: _Optional[bytes] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., result: _Optional[_Union[_common_pb2.Handoff, _Mapping]] = ..., done: _Optional[_Union[RunDone, _Mapping]] = ..., holds: _Optional[_Union[RunHolds, _Mapping]] = ..., ack: _Optional[_Union[_common_pb2.Ack, _Mapping]] = ..., part: _Optional[_Union[_common_pb2.Part, _Mapping]] = ..., failing: _Optional[_Union[RunFailing, _Mapping]] = ...) -> None: ...
 
-class RunAccepted(_message.Message):
+class RunFailing(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class RunHolds(_message.Message):
+    __slots__ = ("parts",)
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    parts: int
+    def __init__(self, parts: _Optional[int] = ...) -> None: ...
+
+class RunAccepted(_message.Message):
+    __slots__ = ("decode_s",)
+    DECODE_S_FIELD_NUMBER: _ClassVar[int]
+    decode_s: float
+    def __init__(self, decode_s: _Optional[float] = ...) -> None: ...
+
 class RunDone(_message.Message):
-    __slots__ = ("compute_s", "peak_rss_bytes")
+    __slots__ = ("compute_s", "peak_rss_bytes", "encode_s")
     COMPUTE_S_FIELD_NUMBER: _ClassVar[int]
     PEAK_RSS_BYTES_FIELD_NUMBER: _ClassVar[int]
+    ENCODE_S_FIELD_NUMBER: _ClassVar[int]
     compute_s: float
     peak_rss_bytes: int
-    def __init__(self, compute_s: _Optional[float] = ..., peak_rss_bytes: _Optional[int] = ...) -> None: ...
+    encode_s: float
+    def __init__(self, compute_s: _Optional[float] = ..., peak_rss_bytes: _Optional[int] = ..., encode_s: _Optional[float] = ...) -> None: ...

@@ -1,0 +1,131 @@
+"""What comes to a node on one stream: a header, parts, and then only word that previews were taken."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from eapg_split.codecs.base import Part
+from eapg_split.errors import CorruptPayload, DeadlineExceeded, EapgError, InvalidRequest
+from eapg_split.rpc.frames import PartReader
+from eapg_split.rpc.v1 import common_pb2
+from eapg_split.rpc.wire import ReplyField, RequestField, pack, unpack
+
+AHEAD_MESSAGES: Final = 2  # read ahead of whoever takes them
+_STOPPING_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivedPart:
+    """A part that is there whole, and when, on the loop's clock; `late` where it may have been there earlier."""
+
+    part: Part
+    index: int
+    at_s: float
+    late: bool
+
+    def ack(self) -> bytes:
+        """What is answered to it."""
+        ack = common_pb2.Ack(index=self.index, arrived_s=self.at_s, late=self.late)
+        return pack(ReplyField.ACK, ack.SerializeToString())
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """One message, when it came, and whether it had to wait for its turn before that."""
+
+    data: bytes
+    at_s: float
+    late: bool
+
+
+class Incoming:
+    """Made by `open_incoming`; gives up a sender that is silent for `limit_s`.
+
+    One task reads, a few messages ahead of whoever takes them: gRPC cannot read again once a read was given up.
+    """
+
+    def __init__(self, read: Callable[[], Awaitable[object]], limit_s: float) -> None:
+        self._read = read
+        self._limit_s = limit_s
+        self._came: asyncio.Queue[_Message | None] = asyncio.Queue(AHEAD_MESSAGES)
+
+    async def run(self) -> None:
+        """Reads until the stream ends."""
+        late = False
+        while isinstance(data := await self._read(), bytes):
+            message = _Message(data, asyncio.get_running_loop().time(), late)
+            late = self._came.full()
+            await self._came.put(message)
+        await self._came.put(None)
+
+    async def message(self) -> tuple[int, memoryview]:
+        """Field and body of the next message. Raises DeadlineExceeded, or CorruptPayload where the stream ends."""
+        return unpack((await self._next()).data)
+
+    async def parts(self, count: int, check: Callable[[int, int], None]) -> AsyncGenerator[ArrivedPart, None]:
+        """The next `count` parts; `check` judges each by its number and length, before its bytes."""
+        reader = PartReader(check)
+        while count:
+            message = await self._next()
+            field, body = unpack(message.data)
+            if field == RequestField.PART:
+                arrived = reader.take_part(body)
+            elif field == RequestField.CHUNK:
+                arrived = reader.take_chunk(body)
+            else:
+                raise InvalidRequest("After its header a segment's stream carries parts only.")
+            if arrived is not None:
+                count -= 1
+                yield ArrivedPart(arrived.part, arrived.index, message.at_s, message.late)
+
+    @asynccontextmanager
+    async def watched(self, preview_taken: Callable[[], None]) -> AsyncIterator[None]:
+        """Hears within the block what the reader says of previews; anything else is of no interest any more."""
+        watching = asyncio.create_task(self._watch(preview_taken))
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    async def ended(self) -> None:
+        """Returns when the sender has stopped, or after a while all the same; what still comes is dropped."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STOPPING_S):
+                while await self._came.get() is not None:
+                    pass
+
+    async def _next(self) -> _Message:
+        try:
+            async with asyncio.timeout(self._limit_s):
+                message = await self._came.get()
+        except TimeoutError as error:
+            raise DeadlineExceeded(
+                f"Nothing came for {self._limit_s:g} s in the middle of a hand-off."
+            ) from error
+        if message is None:
+            self._came.put_nowait(None)  # whoever asks again hears the same
+            raise CorruptPayload("A hand-off ended before all of it had come: send it again.")
+        return message
+
+    async def _watch(self, preview_taken: Callable[[], None]) -> None:
+        while (message := await self._came.get()) is not None:
+            with contextlib.suppress(EapgError):
+                if unpack(message.data)[0] == RequestField.TAKEN:
+                    preview_taken()
+        self._came.put_nowait(None)
+
+
+@asynccontextmanager
+async def open_incoming(read: Callable[[], Awaitable[object]], limit_s: float) -> AsyncIterator[Incoming]:
+    """What `read` gives, for as long as the block lasts."""
+    incoming = Incoming(read, limit_s)
+    reading = asyncio.create_task(incoming.run())
+    try:
+        yield incoming
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
