@@ -53,6 +53,7 @@ async def open_events(options: GenerateOptions) -> AsyncIterator[AsyncIterator[J
         job = JobOptions(
             policy=options.policy,
             codec=options.codec,
+            quality_db=options.quality_db,
             previews=options.preview is not None or options.log is not None,
             suffix=suffix_of(options.output),
             deadline_s=options.deadline_s,

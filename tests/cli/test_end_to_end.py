@@ -15,6 +15,10 @@ import av
 import psutil
 import pytest
 
+from eapg_split.cli.report_page import write_report
+from eapg_split.cli.run_log import PreviewPicture, read_log
+from eapg_split.runtime.events import Hop, JobDone, PlanMade, StepDone
+
 ROOT = Path(__file__).resolve().parents[2]
 TOY = "tests.toy_engine:open_engine"
 SMALL = [
@@ -120,6 +124,32 @@ def test_the_same_frames_wherever_they_are_computed(tmp_path: Path) -> None:
     assert daemons_of(tmp_path) == []
 
 
+def test_a_log_of_a_real_run(tmp_path: Path) -> None:
+    """Everything is in it, on one clock, and it makes a page."""
+    result = call(tmp_path, "A cat running", "--codec", "int8", "--log", "run.jsonl", *SMALL)
+    assert result.returncode == 0, result.stderr
+    log = read_log(tmp_path / "run.jsonl")
+    assert log.unfinished == ""
+    records = [line.record for line in log.lines]
+    done = records[-1]
+    assert isinstance(done, JobDone)
+    steps = [record for record in records if isinstance(record, StepDone)]
+    assert [step.step for step in steps] == list(range(7))
+    ends = [step.start_s + step.seconds for step in steps]
+    assert all(end <= later.start_s + 1e-3 for end, later in zip(ends, steps[1:], strict=False))
+    assert ends[-1] <= done.wall_s + 1e-3
+    hops = [record for record in records if isinstance(record, Hop)]
+    assert tuple(hops) == done.hops
+    assert all(hop.start_s > 0 and hop.start_s + hop.seconds <= done.wall_s + 1e-3 for hop in hops)
+    assert {record.stage for record in records if isinstance(record, PreviewPicture) and record.webp} == {
+        f"stage{number}" for number in (1, 2, 3, 4)
+    }
+    write_report(tmp_path / "run.jsonl", tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 3
+    assert "What each stage saw" in page
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_cancels_everywhere(tmp_path: Path, number: signal.Signals, code: int) -> None:
     process = start(tmp_path, "A cat running", *LONG)
@@ -138,13 +168,16 @@ def test_a_signal_cancels_everywhere(tmp_path: Path, number: signal.Signals, cod
 
 
 def test_a_killed_command_leaves_no_daemon(tmp_path: Path) -> None:
-    process = start(tmp_path, "A cat running", *LONG)
+    process = start(tmp_path, "A cat running", "--log", "run.jsonl", *LONG)
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("plan"):
             break
     process.kill()
     process.communicate(timeout=30)
+    log = read_log(tmp_path / "run.jsonl")
+    assert log.unfinished
+    assert isinstance(log.lines[0].record, PlanMade)
     limit = time.monotonic() + 20
     while daemons_of(tmp_path) and time.monotonic() < limit:
         time.sleep(0.1)

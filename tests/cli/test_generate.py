@@ -2,13 +2,19 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from eapg_split.cli.app import app
+from eapg_split.domain.error_budget import DEFAULT_QUALITY_DB
+from eapg_split.domain.request import Request
 from eapg_split.errors import LEAVES, EapgError, NodeUnavailable
+from eapg_split.rpc.job_client import Access, JobOptions
+from eapg_split.rpc.local_topology import LocalTopology, RunningNode
 from eapg_split.runtime.events import JobEvent, OutputChunk, OutputFile
 from tests.cli.conftest import VIDEO, Tell, story
 
@@ -167,6 +173,30 @@ def test_a_device_cannot_write_elsewhere(here: Path, tell: Tell, name: str) -> N
     assert list(here.iterdir()) == []
 
 
+@pytest.mark.parametrize("flags", [[], ["--quality", "38.5", "--codec", "int8", "--log", "run.jsonl"]])
+def test_the_flags_reach_the_device(here: Path, monkeypatch: pytest.MonkeyPatch, flags: list[str]) -> None:
+    heard: list[JobOptions] = []
+
+    async def play(
+        address: str, request: Request, options: JobOptions, *, access: Access
+    ) -> AsyncIterator[JobEvent]:
+        heard.append(options)
+        for event in story():
+            yield event
+
+    @asynccontextmanager
+    async def local_topology(**settings: object) -> AsyncIterator[LocalTopology]:
+        yield LocalTopology({"device": RunningNode("device", "device", "127.0.0.1:1", 1)}, here)
+
+    monkeypatch.setattr("eapg_split.cli.connect.generate", play)
+    monkeypatch.setattr("eapg_split.cli.connect.local_topology", local_topology)
+    assert call("A cat", *flags).exit_code == 0
+    (options,) = heard
+    assert options.quality_db == (38.5 if flags else DEFAULT_QUALITY_DB)
+    assert options.codec == ("int8" if flags else "lossless")
+    assert options.previews == bool(flags)
+
+
 def test_the_prompt_may_come_from_stdin(here: Path, tell: Tell) -> None:
     tell(story())
     result = call("-", "--json", stdin="一只猫".encode())
@@ -196,6 +226,9 @@ def test_the_prompt_may_come_from_stdin(here: Path, tell: Tell) -> None:
         (["A cat", "--guidance", "11"], "guidance must be"),
         (["A cat", "--policy", "fastest"], "use one of pyramid"),
         (["A cat", "--codec", "zip"], "use one of lossless, int8"),
+        (["A cat", "--quality", "19"], "--quality must be from 20 to 80 dB, not 19"),
+        (["A cat", "--quality", "80.5"], "--quality"),
+        (["A cat", "--quality", "nan"], "--quality"),
         (["A cat", "--engine", "cuda"], "choose one of onnx, torch"),
         (["A cat", "--privacy", "none"], "choose one of prompt-local, any"),
         (["A cat", "--nodes", "absent.toml"], "absent.toml cannot be read"),
