@@ -167,7 +167,7 @@ def _decoded(candidate: Candidate, wanted: Slice, body: memoryview) -> Floats:
 def _fine(candidate: Candidate, wanted: Slice, body: bytes, fidelity: Fidelity, margin: float = 1.0) -> bool:
     """Whether a slice that was coded alone is within `margin` of the steps that are asked for, if any are."""
     step = fidelity.steps.get(wanted.tensor.name)
-    if step is None or candidate.alone is None:
+    if step is None or candidate.alone is None or candidate.codec.lossless:
         return True
     steps = candidate.alone.steps_of(wanted, memoryview(body)[1:])
     allowed = step * margin * np.array(fidelity.channels.get(wanted.tensor.name) or (1.0,))

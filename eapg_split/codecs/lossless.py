@@ -8,14 +8,14 @@ prediction on ordered integers, the sign moved behind the mantissa, zstd levels 
 1 MB/s. Slices are too small for long-distance matching.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eapg_split.codecs.base import DEFAULT_FIDELITY, Fidelity, Floats, Part, Slice, SliceDecoder
-from eapg_split.codecs.compression import FAST, compress, decompress
+from eapg_split.codecs.compression import compressor, decompress
 from eapg_split.codecs.standalone import Doubles, check_length, encoded_slices
 from eapg_split.domain.latent import ITEM_BYTES, Latent, LatentSpec
 from eapg_split.errors import CorruptPayload
@@ -48,10 +48,10 @@ class LosslessCodec:
         del wanted
         floats = np.ascontiguousarray(values, "<f4")
         planes = floats.view(np.uint8).reshape(-1, ITEM_BYTES).T
-        mask, bodies = 0, []
+        compress, mask, bodies = compressor(), 0, []
         for index in range(ITEM_BYTES):
             plane = np.ascontiguousarray(planes[index])
-            coded = _compressed(plane)
+            coded = _compressed(plane, compress)
             if coded is not None:
                 mask |= 1 << index
             bodies.append(
@@ -81,14 +81,14 @@ class LosslessCodec:
         return np.zeros(1)
 
 
-def _compressed(plane: NDArray[np.uint8]) -> bytes | None:
+def _compressed(plane: NDArray[np.uint8], compress: Callable[[memoryview], bytes]) -> bytes | None:
     """The plane's zstd frame, or None where that does not pay; a sample from its middle tells most cases."""
     if len(plane) > 4 * _SAMPLE:
         start = (len(plane) - _SAMPLE) // 2
-        sample = compress(plane[start : start + _SAMPLE].data, FAST)
+        sample = compress(plane[start : start + _SAMPLE].data)
         if len(sample) > _WORTH * _SAMPLE:
             return None
-    coded = compress(plane.data, FAST)
+    coded = compress(plane.data)
     return coded if len(coded) + _LENGTH_BYTES < _WORTH * len(plane) else None
 
 
