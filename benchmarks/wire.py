@@ -154,9 +154,9 @@ def links(bench: Bench) -> Iterator[Row]:
         yield Row("hand-offs over further shaped links", "skipped with --quick")
         return
     for link in VERIFIED:
-        codecs = wire_handoff.codecs_for(link, bench.good)
+        codecs = wire_handoff.codecs_for(link, (*bench.good, SHOWPIECE))
         found = asyncio.run(wire_handoff.measure(bench.subject, link, codecs, times=3, build=None))
-        yield wire_handoff.auto_row(found, bench.good, link, bench.label)
+        yield from wire_handoff.verified_rows(found, bench.good, link, bench.label)
 
 
 SECTIONS: Final[Mapping[str, Callable[[Bench], Iterator[Row]]]] = {

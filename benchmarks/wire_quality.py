@@ -1,13 +1,15 @@
 """How many bits a number costs at a cut, and what is left of the final video: every step, every codec."""
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from figures import Row
+from figures import Row, Value
 from wire_codecs import DEFAULT_DB, FP16, FP16_ZSTD, HIVEMIND, Coder, Place, elements, our_coder
 from wire_latents import Pipeline, Run, finish, psnr_db
+from wire_peers import PeerError
 
 from eapg_split.codecs import CODECS
 from eapg_split.domain.workload import StageKind
@@ -78,14 +80,21 @@ def tallies(
     judge: Callable[[Run], tuple[int, ...]],
     every: Sequence[str],
 ) -> dict[str, Tally]:
-    """Every codec at every cut; the video is finished at the cuts to judge, and for codecs of `every` at all cuts."""
+    """Every codec at every cut; the video is finished at the cuts to judge, and for codecs of `every` at all cuts.
+
+    A peer that fails is left out.
+    """
     found = {name: Tally() for name in coders}
     for run in runs:
         judged = judge(run)
         for step in run.cuts:
-            for name, coder in coders.items():
+            for name in list(found):
                 finished = step in judged or name in every
-                found[name].samples.append(sample(engine, run, step, coder, finished=finished))
+                try:
+                    found[name].samples.append(sample(engine, run, step, coders[name], finished=finished))
+                except PeerError as error:
+                    print(f"{name} is left out: {error}", file=sys.stderr, flush=True)
+                    del found[name]
     return found
 
 
@@ -109,7 +118,7 @@ def equal_row(engine: Pipeline, runs: Sequence[Run], found: Mapping[str, Tally],
     """
     figure = f"times fewer bytes than {HIVEMIND}, {SHOWPIECE} at its final PSNR or better"
     if HIVEMIND not in found or SHOWPIECE not in CODECS:
-        return Row(figure, missing or f"there is no codec {SHOWPIECE}", {}, f">= {HIVEMIND_BAR:g}", False)
+        return Row(figure, missing or "not measured", {}, f">= {HIVEMIND_BAR:g}", False)
     ours_bits, their_bits, margin, cuts = 0, 0, math.inf, 0
     samples = iter(found[HIVEMIND].samples)
     for run in runs:
@@ -123,7 +132,7 @@ def equal_row(engine: Pipeline, runs: Sequence[Run], found: Mapping[str, Tally],
             ours_bits, their_bits, cuts = ours_bits + mine.bits, their_bits + other.bits, cuts + 1
             margin = min(margin, mine.psnr_db - other.psnr_db)
     ratio = their_bits / max(1, ours_bits)
-    beside = {"cuts": cuts, "dB above hivemind's at the worst cut": margin}
+    beside: dict[str, Value] = {"cuts": cuts, "above hivemind's at the worst cut": f"{margin:.2f} dB"}
     return Row(figure, ratio, beside, f">= {HIVEMIND_BAR:g}", ratio >= HIVEMIND_BAR and margin >= 0)
 
 
@@ -156,7 +165,7 @@ def _against(ours: Tally, other: Tally | None, name: str, bar: float) -> Row:
     if other is None:
         return Row(figure, "not measured", {}, f">= {bar:g}", False)
     ratio = other.bits_per_element() / ours.bits_per_element()
-    beside = {"worst dB, ours": ours.worst_db(), f"worst dB, {name}": other.worst_db()}
+    beside = {"ours": _summary(ours), name: _summary(other)}
     return Row(figure, ratio, beside, f">= {bar:g}", ratio >= bar and ours.worst_db() >= QUALITY_DB)
 
 

@@ -1,5 +1,6 @@
 """How fast codecs are on one thread: processor seconds, which other programs on the machine do not lengthen."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import zstandard
 from figures import Row
 from numpy.typing import NDArray
 from wire_codecs import FP16, FP16_ZSTD, HIVEMIND, Place, counted, zstd_of_fp16
-from wire_peers import PeerProcess
+from wire_peers import PeerError, PeerProcess
 
 from eapg_split.codecs import CODECS
 from eapg_split.codecs.base import Codec, latent_of, payload_of
@@ -56,9 +57,15 @@ class Times:
 def measure(subject: Subject, hivemind: PeerProcess | None, *, times: int) -> dict[str, Times]:
     """All codecs, in turn, `times` times after one round to warm up."""
     found: dict[str, Times] = {}
+    contestants = _contestants(subject, hivemind)
     for turn in range(times + 1):
-        for name, once in _contestants(subject, hivemind).items():
-            encode_s, decode_s = once()
+        for name, once in list(contestants.items()):
+            try:
+                encode_s, decode_s = once()
+            except PeerError as error:
+                print(f"{name} is left out: {error}", file=sys.stderr, flush=True)
+                del contestants[name]
+                continue
             if turn > 0:
                 entry = found.setdefault(name, Times(_bytes_of(name, subject)))
                 entry.encode_s.append(encode_s)
