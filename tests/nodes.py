@@ -12,7 +12,6 @@ from eapg_split.codecs.base import DEFAULT_FIDELITY, latent_of
 from eapg_split.domain.latent import Latent
 from eapg_split.domain.request import Request
 from eapg_split.domain.topology import NodeId, Tier
-from eapg_split.eapg.pipeline import EapgPipeline
 from eapg_split.rpc import methods
 from eapg_split.rpc.client import GrpcPeer
 from eapg_split.rpc.server import NodeService
@@ -69,10 +68,10 @@ def order(start_step: int, stop_step: int, *, attempt: int = 1, session: str = "
     return SegmentOrder(session, request, start_step, stop_step, FINGERPRINT, attempt)
 
 
-def undivided(step: int, engine: EapgPipeline | None = None) -> Latent:
+def undivided(step: int, request: Request = SMALL) -> Latent:
     """The state after the steps before `step`, computed in one go."""
-    engine = engine or open_engine("toy")
-    workload = engine.unroll(SMALL)
+    engine = open_engine("toy")
+    workload = engine.unroll(request)
     state = Latent()
     for each in range(step):
         state = engine.run_step(workload, each, state)

@@ -1,0 +1,124 @@
+"""What is urgent goes first, and previews never stand in the way of a result."""
+
+import asyncio
+
+import pytest
+
+from eapg_split.errors import NodeUnavailable
+from eapg_split.rpc.outbox import MAX_PREVIEWS, PREVIEW_CREDIT, WINDOW_MESSAGES, Outbox, open_outbox
+
+
+class Link:
+    """Takes one message each time it is let."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self._free = asyncio.Semaphore(0)
+
+    async def write(self, message: bytes) -> None:
+        await self._free.acquire()
+        self.written.append(message)
+
+    async def take(self, count: int) -> None:
+        for _ in range(count):
+            self._free.release()
+            await _settle()
+
+
+async def _settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def _flood(outbox: Outbox, frames: int) -> None:
+    for frame in range(frames):
+        outbox.preview([f"preview {frame}.{band}".encode() for band in range(3)])
+
+
+async def test_a_flood_of_previews_delays_nothing() -> None:
+    link = Link()
+    async with open_outbox(link.write) as outbox:
+        _flood(outbox, 20)
+        await link.take(1)
+        outbox.step(b"step")
+        outbox.say(b"ack")
+        finishing = asyncio.create_task(_finish(outbox, [b"result", b"part 0", b"part 1"]))
+        await _settle()
+        await link.take(100)
+        await finishing
+    # one preview was written and one was being written when the result came
+    assert link.written[:7] == [
+        b"preview 0.0",
+        b"preview 0.1",
+        b"ack",
+        b"result",
+        b"part 0",
+        b"part 1",
+        b"step",
+    ]
+    assert link.written[-1] == b"done"
+    previews = [f"preview {frame}.{band}".encode() for frame in range(20) for band in range(3)]
+    assert [message for message in link.written if message.startswith(b"preview")] == previews
+
+
+async def _finish(outbox: Outbox, messages: list[bytes]) -> None:
+    for message in messages:
+        await outbox.send(message)
+    await outbox.finish(b"done")
+
+
+async def test_few_previews_are_on_their_way_unread() -> None:
+    link = Link()
+    async with open_outbox(link.write) as outbox:
+        _flood(outbox, 4)
+        await link.take(10)
+        assert len(link.written) == PREVIEW_CREDIT
+        outbox.preview_taken()
+        await link.take(10)
+        assert len(link.written) == PREVIEW_CREDIT + 1
+        outbox.step(b"step")
+        await link.take(1)
+        assert link.written[-1] == b"step"
+
+
+async def test_when_too_many_previews_wait_the_oldest_goes_as_a_whole() -> None:
+    link = Link()
+    async with open_outbox(link.write) as outbox:
+        outbox.say(b"ack")
+        await _settle()
+        _flood(outbox, MAX_PREVIEWS + 5)
+        finishing = asyncio.create_task(outbox.finish(b"done"))
+        await link.take(1000)
+        await finishing
+    assert link.written[1] == b"preview 5.0"
+    assert len(link.written) == 3 * MAX_PREVIEWS + 2
+
+
+async def test_a_result_waits_for_the_link() -> None:
+    link, sent = Link(), 0
+
+    async def send(outbox: Outbox) -> None:
+        nonlocal sent
+        for _ in range(50):
+            await outbox.send(b"part")
+            sent += 1
+
+    async with open_outbox(link.write) as outbox:
+        sending = asyncio.create_task(send(outbox))
+        await _settle()
+        assert sent <= WINDOW_MESSAGES + 1
+        await link.take(10)
+        assert len(link.written) == 10
+        assert sent <= 10 + WINDOW_MESSAGES + 1
+        sending.cancel()
+        await link.take(100)
+
+
+async def test_a_stream_that_is_gone_ends_the_work_for_it() -> None:
+    async def write(message: bytes) -> None:
+        raise OSError("gone")
+
+    with pytest.raises(NodeUnavailable):
+        async with open_outbox(write) as outbox:
+            outbox.say(b"ack")
+            await asyncio.sleep(60)
