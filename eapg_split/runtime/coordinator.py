@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from eapg_split.codecs.base import DEFAULT_FIDELITY, Fidelity
+from eapg_split.codecs.base import Fidelity
 from eapg_split.domain.error_budget import ErrorBudget
 from eapg_split.domain.plan import Plan, Segment
 from eapg_split.domain.session import (
@@ -187,8 +187,7 @@ class Coordinator:
 
     async def _fidelity(self, workload: Workload, step: int, target_db: float) -> Fidelity:
         """What a lossy codec may do to the state before `step`, so that this cut alone leaves `target_db`."""
-        del workload, step, target_db
-        return DEFAULT_FIDELITY
+        return await self._worker.fidelity(workload, step - 1, target_db)
 
     def _commit(self, segment: Segment, checkpoint: Checkpoint, peak_rss_bytes: int) -> None:
         self._checkpoint = checkpoint

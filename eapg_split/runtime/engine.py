@@ -8,6 +8,7 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from eapg_split.codecs.base import Fidelity
 from eapg_split.domain.latent import Latent
 from eapg_split.domain.request import Request
 from eapg_split.domain.workload import Workload
@@ -39,6 +40,9 @@ class Engine(Protocol):
 
     def preview(self, workload: Workload, step: int, state: Latent) -> NDArray[np.uint8]:
         """What the state after `step` looks like: (T, h, w, 3), at the size of the step's stage."""
+
+    def fidelity(self, workload: Workload, step: int, quality_db: float) -> Fidelity:
+        """What a lossy codec may do to the state after a step, if the final video is to keep so many dB."""
 
 
 class OpenEngine(Protocol):

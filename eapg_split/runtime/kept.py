@@ -1,9 +1,11 @@
-"""The last result of each session, for as long as its sender may ask again because the answer was lost."""
+"""The result of a segment on its way back, kept for as long as its sender may ask again because it was lost."""
 
 import asyncio
 from dataclasses import dataclass
 
-from eapg_split.runtime.handoff import Outgoing
+from eapg_split.codecs.base import Codec
+from eapg_split.domain.latent import Latent
+from eapg_split.runtime.handoff import Coded, Encoding, Item, Outgoing, SameAsInput
 from eapg_split.runtime.peer import SegmentOrder
 from eapg_split.runtime.settings import Limits
 
@@ -57,3 +59,18 @@ class KeptResults:
 
 def _key(order: SegmentOrder, handoff: str) -> _Key:
     return order.start_step, order.stop_step, handoff, order.result_codec
+
+
+def way_back(order: SegmentOrder, codec: Codec, state: Latent, after: Latent) -> Outgoing:
+    """The result; a tensor that went through the segment untouched is named, not sent."""
+    items: list[Item] = []
+    encodings = []
+    for tensor in after.spec.tensors:
+        array = after[tensor.name]
+        same = next((name for name in state if state[name] is array), None)
+        if same is not None:
+            items.append(SameAsInput(tensor, same))
+            continue
+        items.append(Coded(tensor, codec.name))
+        encodings.append(Encoding.of(codec, tensor.name, array, order.result_fidelity))
+    return Outgoing(items, encodings)

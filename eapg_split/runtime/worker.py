@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from eapg_split.codecs.base import Codec
+from eapg_split.codecs.base import Codec, Fidelity
 from eapg_split.domain.latent import Latent
 from eapg_split.domain.request import Request
 from eapg_split.domain.topology import Node, NodeId, Tier
@@ -26,9 +26,9 @@ from eapg_split.errors import (
 )
 from eapg_split.runtime.engine import Engine
 from eapg_split.runtime.events import Accepted, StepDone
-from eapg_split.runtime.handoff import Coded, Declaration, Encoding, Item, Outgoing, SameAsInput
+from eapg_split.runtime.handoff import Declaration, SameAsInput
 from eapg_split.runtime.held import HeldStates
-from eapg_split.runtime.kept import KeptResults, SegmentResult
+from eapg_split.runtime.kept import KeptResults, SegmentResult, way_back
 from eapg_split.runtime.memory import peak_resident_bytes, resident_bytes
 from eapg_split.runtime.peer import Emit, NodeDescription, SegmentOrder
 from eapg_split.runtime.places import Places
@@ -36,6 +36,7 @@ from eapg_split.runtime.preview import preview_frames
 from eapg_split.runtime.reception import Reception
 from eapg_split.runtime.serial_thread import SerialThread
 from eapg_split.runtime.settings import Limits
+from eapg_split.runtime.state_checks import check_finite, check_state
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -104,13 +105,13 @@ class Worker:
         """
         async with self.places.held(order), self._within(order):
             workload = await self._unrolled(order)
-            _check_state(order, workload, state)
+            check_state(order, workload, state)
             engine = await self.engine()
             parts = workload.parts(order.start_step, order.stop_step)
             await self._call("loading weights", lambda: engine.prepare(parts))
             for step in range(order.start_step, order.stop_step):
                 state = await self._step(order, workload, step, state, emit)
-            _check_finite(state, self.setup.node)
+            check_finite(state, self.setup.node)
             return state
 
     def kept(self, order: SegmentOrder, handoff: str) -> SegmentResult | None:
@@ -160,7 +161,7 @@ class Worker:
             after = await self.execute(order, state, emit)
             compute_s = asyncio.get_running_loop().time() - began
         codec = self._codec(order.result_codec)
-        result = SegmentResult(_on_its_way_back(order, codec, state, after), compute_s, peak_resident_bytes())
+        result = SegmentResult(way_back(order, codec, state, after), compute_s, peak_resident_bytes())
         self._kept.add(order, handoff, result)
         # what a lossy codec makes of the result is known to the receiver only
         await self._held.keep(order.session, [*state.values(), *(after.values() if codec.lossless else ())])
@@ -179,6 +180,11 @@ class Worker:
         """The request as steps. Raises InvalidRequest beyond the documented bounds."""
         engine = await self.engine()
         return await self._call("unrolling", lambda: engine.unroll(request))
+
+    async def fidelity(self, workload: Workload, step: int, quality_db: float) -> Fidelity:
+        """What a lossy codec may do to the state after a step, by what these weights were measured to bear."""
+        engine = await self.engine()
+        return await self._call("looking up", lambda: engine.fidelity(workload, step, quality_db))
 
     async def _step(
         self, order: SegmentOrder, workload: Workload, step: int, state: Latent, emit: Emit
@@ -258,33 +264,3 @@ class Worker:
                 node_id=self.setup.node,
             )
         return codec
-
-
-def _on_its_way_back(order: SegmentOrder, codec: Codec, state: Latent, after: Latent) -> Outgoing:
-    """The result; a tensor that went through the segment untouched is named, not sent."""
-    items: list[Item] = []
-    encodings = []
-    for tensor in after.spec.tensors:
-        array = after[tensor.name]
-        same = next((name for name in state if state[name] is array), None)
-        if same is not None:
-            items.append(SameAsInput(tensor, same))
-            continue
-        items.append(Coded(tensor, codec.name))
-        encodings.append(Encoding.of(codec, tensor.name, array, order.result_fidelity))
-    return Outgoing(items, encodings)
-
-
-def _check_state(order: SegmentOrder, workload: Workload, state: Latent) -> None:
-    expected = workload.spec_after(order.start_step - 1)
-    if state.spec != expected:
-        raise CorruptPayload(
-            f"The state before step {order.start_step} must hold {expected}, not {state.spec}: send it again.",
-            session_id=order.session,
-        )
-
-
-def _check_finite(state: Latent, node: NodeId) -> None:
-    for name, tensor in state.items():
-        if not np.isfinite(tensor).all():
-            raise EngineFailure(f"Node {node} computed values in {name} that are not numbers.", node_id=node)

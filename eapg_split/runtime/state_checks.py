@@ -1,0 +1,26 @@
+"""What a state must be before a segment begins with it, and before it leaves the node that computed it."""
+
+import numpy as np
+
+from eapg_split.domain.latent import Latent
+from eapg_split.domain.topology import NodeId
+from eapg_split.domain.workload import Workload
+from eapg_split.errors import CorruptPayload, EngineFailure
+from eapg_split.runtime.peer import SegmentOrder
+
+
+def check_state(order: SegmentOrder, workload: Workload, state: Latent) -> None:
+    """Raise CorruptPayload unless the order can begin with the state."""
+    expected = workload.spec_after(order.start_step - 1)
+    if state.spec != expected:
+        raise CorruptPayload(
+            f"The state before step {order.start_step} must hold {expected}, not {state.spec}: send it again.",
+            session_id=order.session,
+        )
+
+
+def check_finite(state: Latent, node: NodeId) -> None:
+    """Raise EngineFailure where something is not a number."""
+    for name, tensor in state.items():
+        if not np.isfinite(tensor).all():
+            raise EngineFailure(f"Node {node} computed values in {name} that are not numbers.", node_id=node)
