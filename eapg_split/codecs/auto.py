@@ -41,7 +41,10 @@ _MARGIN: Final = (
 
 
 class AutoCodec:
-    """As lossy as what it picks. Instances hold the link's speed and the candidates', which never change."""
+    """Whichever of the others is estimated to arrive first.
+
+    Instances hold the link's speed and the candidates', which never change.
+    """
 
     name = "auto"
     lossless = False

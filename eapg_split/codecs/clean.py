@@ -40,7 +40,7 @@ _EXACT: Final = LosslessCodec()
 
 
 class CleanCodec:
-    """Lossy by the step that `Fidelity` names, whatever the content; text stays exact."""
+    """Coded like video, as coarsely as the wanted quality allows; text stays exact."""
 
     name = "clean"
     lossless = False

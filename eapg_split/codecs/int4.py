@@ -37,7 +37,7 @@ _EXACT: Final = LosslessCodec()
 
 
 class Int4Codec:
-    """Lossy: affine groups along the rows of each channel, two levels a byte."""
+    """Half a byte a number, and a scale for each group of 32 along the rows of a channel."""
 
     name = "int4"
     lossless = False

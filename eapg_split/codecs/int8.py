@@ -32,7 +32,7 @@ _EXACT: Final = LosslessCodec()
 
 
 class Int8Codec:
-    """Lossy: per-channel affine, axis 1 of a tensor of rank 2 or more being its channels."""
+    """One byte a number, each channel (axis 1) on its own scale."""
 
     name = "int8"
     lossless = False

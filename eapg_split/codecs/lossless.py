@@ -27,7 +27,7 @@ _LENGTH_BYTES: Final = 4
 
 
 class LosslessCodec:
-    """`latent_of(payload_of(latent)) == latent` for every latent, to the bit."""
+    """Every bit kept: `latent_of(payload_of(latent)) == latent`."""
 
     name = "lossless"
     lossless = True
