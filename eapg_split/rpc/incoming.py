@@ -15,6 +15,7 @@ from eapg_split.rpc.wire import ReplyField, RequestField, pack, unpack
 
 AHEAD_MESSAGES: Final = 2  # read ahead of whoever takes them
 _STOPPING_S: Final = 2.0
+_ACKS_TOGETHER: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,10 @@ class ArrivedPart:
     at_s: float
     late: bool
 
-    def ack(self) -> bytes:
+    @property
+    def ack(self) -> common_pb2.Ack:
         """What is answered to it."""
-        ack = common_pb2.Ack(index=self.index, arrived_s=self.at_s, late=self.late)
-        return pack(ReplyField.ACK, ack.SerializeToString())
+        return common_pb2.Ack(index=self.index, arrived_s=self.at_s, late=self.late)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Incoming:
         self._read = read
         self._limit_s = limit_s
         self._came: asyncio.Queue[_Message | None] = asyncio.Queue(AHEAD_MESSAGES)
+        self._acks: list[common_pb2.Ack] = []
 
     async def run(self) -> None:
         """Reads until the stream ends."""
@@ -65,8 +67,13 @@ class Incoming:
         """Field and body of the next message. Raises DeadlineExceeded, or CorruptPayload where the stream ends."""
         return unpack((await self._next()).data)
 
-    async def parts(self, count: int, check: Callable[[int, int], None]) -> AsyncGenerator[ArrivedPart, None]:
-        """The next `count` parts; `check` judges each by its number and length, before its bytes."""
+    async def parts(
+        self, count: int, check: Callable[[int, int], None], *, answer: Callable[[bytes], None]
+    ) -> AsyncGenerator[ArrivedPart, None]:
+        """The next `count` parts; `check` judges each by its number and length, before its bytes.
+
+        `answer` gets the acks, some at a time.
+        """
         reader = PartReader(check)
         while count:
             message = await self._next()
@@ -79,7 +86,12 @@ class Incoming:
                 raise InvalidRequest("After its header a segment's stream carries parts only.")
             if arrived is not None:
                 count -= 1
-                yield ArrivedPart(arrived.part, arrived.index, message.at_s, message.late)
+                came = ArrivedPart(arrived.part, arrived.index, message.at_s, message.late)
+                self._acks.append(came.ack)
+                if not count or len(self._acks) == _ACKS_TOGETHER:
+                    acks, self._acks = common_pb2.Acks(acks=self._acks), []
+                    answer(pack(ReplyField.ACKS, acks.SerializeToString()))
+                yield came
 
     @asynccontextmanager
     async def watched(self, preview_taken: Callable[[], None]) -> AsyncIterator[None]:

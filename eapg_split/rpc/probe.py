@@ -66,8 +66,7 @@ async def answer_probe(incoming: Incoming, outbox: Outbox) -> None:
             f"A probe has at most {MAX_PROBE_PARTS} parts and {MAX_PROBE_BYTES} bytes: send less."
         )
     came = _Parts(header.parts, header.body_bytes)
-    async for arrived in incoming.parts(header.parts, came.check):
-        outbox.say(arrived.ack())
+    async for arrived in incoming.parts(header.parts, came.check, answer=outbox.say):
         came.add(arrived.part)
     ready_s = asyncio.get_running_loop().time()
     for index, part in enumerate(came.parts):
@@ -90,9 +89,10 @@ async def send_probe(call: "grpc.aio.StreamStreamCall[bytes, bytes]", parts: Seq
             field, body = unpack(message)
             arrived = None
             match field:
-                case ReplyField.ACK if len(out) < len(parts):
-                    ack = common_pb2.Ack.FromString(bytes(body))
-                    out.append(Trip(len(parts[len(out)].body), began, ack.arrived_s, ack.late))
+                case ReplyField.ACKS:
+                    acks = common_pb2.Acks.FromString(bytes(body)).acks
+                    for part, ack in zip(parts[len(out) :], acks, strict=False):
+                        out.append(Trip(len(part.body), began, ack.arrived_s, ack.late))
                 case ReplyField.PART:
                     arrived = reader.take_part(body)
                 case ReplyField.CHUNK:
@@ -101,6 +101,8 @@ async def send_probe(call: "grpc.aio.StreamStreamCall[bytes, bytes]", parts: Seq
                     stop.set()
                     await sending
                     await call.done_writing()
+                    if field == ReplyField.DONE:
+                        break
             if arrived is not None:
                 came.add(arrived.part)
                 back.append(Trip(len(arrived.part.body), arrived.ready_s, loop.time()))

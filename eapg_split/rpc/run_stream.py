@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import grpc
 
-from eapg_split.errors import EapgError
 from eapg_split.rpc.incoming import Incoming, open_incoming
 from eapg_split.rpc.outbox import Outbox, open_outbox
 from eapg_split.rpc.wire import ReplyField, pack
@@ -32,7 +31,7 @@ async def open_stream(
     async with open_incoming(context.read, silence_s) as incoming, open_outbox(context.write) as outbox:
         try:
             yield RunStream(incoming, outbox)
-        except EapgError:
+        except Exception:
             outbox.say(pack(ReplyField.FAILING, b""))
             await incoming.ended()
             raise

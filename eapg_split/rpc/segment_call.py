@@ -150,8 +150,9 @@ class _WayOut:
         match field:
             case ReplyField.HOLDS:
                 self._take_holds(node_pb2.RunHolds.FromString(bytes(body)).parts)
-            case ReplyField.ACK:
-                self._take_ack(common_pb2.Ack.FromString(bytes(body)))
+            case ReplyField.ACKS:
+                for ack in common_pb2.Acks.FromString(bytes(body)).acks:
+                    self._take_ack(ack)
             case ReplyField.ACCEPTED:
                 await _tell(self._emit, self._trips, self._moments_s, outbound=True)
                 accepted = node_pb2.RunAccepted.FromString(bytes(body))

@@ -108,9 +108,10 @@ class NodeService:
             outbox.say(pack(ReplyField.ACCEPTED, b""))
             return kept
         reception = await self._worker.receive(order, declaration, resume=resume)
-        outbox.say(_holds(reception.taken))
-        async for arrived in stream.incoming.parts(reception.count - reception.taken, reception.check):
-            outbox.say(arrived.ack())
+        if resume:
+            outbox.say(_holds(reception.taken))
+        missing = reception.count - reception.taken
+        async for arrived in stream.incoming.parts(missing, reception.check, answer=outbox.say):
             await reception.add(arrived.part)
         return reception
 

@@ -37,7 +37,7 @@ class ReplyField(IntEnum):
     RESULT = 5
     DONE = 6
     HOLDS = 7
-    ACK = 8
+    ACKS = 8
     PART = 9
     FAILING = 10
 

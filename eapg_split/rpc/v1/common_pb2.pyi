@@ -90,6 +90,12 @@ class Ack(_message.Message):
     late: bool
     def __init__(self, index: _Optional[int] = ..., arrived_s: _Optional[float] = ..., late: _Optional[bool] = ...) -> None: ...
 
+class Acks(_message.Message):
+    __slots__ = ("acks",)
+    ACKS_FIELD_NUMBER: _ClassVar[int]
+    acks: _containers.RepeatedCompositeFieldContainer[Ack]
+    def __init__(self, acks: _Optional[_Iterable[_Union[Ack, _Mapping]]] = ...) -> None: ...
+
 class StepDone(_message.Message):
     __slots__ = ("node", "tier", "stage", "step", "total_steps", "seconds", "start_s")
     NODE_FIELD_NUMBER: _ClassVar[int]

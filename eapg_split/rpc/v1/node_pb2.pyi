@@ -138,7 +138,7 @@ class TensorFidelity(_message.Message):
     def __init__(self, tensor: _Optional[str] = ..., step: _Optional[float] = ..., bits: _Optional[float] = ..., channels: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class RunReply(_message.Message):
-    __slots__ = ("accepted", "chunk", "step", "preview", "result", "done", "holds", "ack", "part", "failing")
+    __slots__ = ("accepted", "chunk", "step", "preview", "result", "done", "holds", "acks", "part", "failing")
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
@@ -146,7 +146,7 @@ class RunReply(_message.Message):
     RESULT_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
     HOLDS_FIELD_NUMBER: _ClassVar[int]
-    ACK_FIELD_NUMBER: _ClassVar[int]
+    ACKS_FIELD_NUMBER: _ClassVar[int]
     PART_FIELD_NUMBER: _ClassVar[int]
     FAILING_FIELD_NUMBER: _ClassVar[int]
     accepted: RunAccepted
@@ -156,10 +156,10 @@ class RunReply(_message.Message):
     result: _common_pb2.Handoff
     done: RunDone
     holds: RunHolds
-    ack: _common_pb2.Ack
+    acks: _common_pb2.Acks
     part: _common_pb2.Part
     failing: RunFailing
-    def __init__(self, accepted: _Optional[_Union[RunAccepted, _Mapping]] = ..., chunk: _Optional[bytes] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., result: _Optional[_Union[_common_pb2.Handoff, _Mapping]] = ..., done: _Optional[_Union[RunDone, _Mapping]] = ..., holds: _Optional[_Union[RunHolds, _Mapping]] = ..., ack: _Optional[_Union[_common_pb2.Ack, _Mapping]] = ..., part: _Optional[_Union[_common_pb2.Part, _Mapping]] = ..., failing: _Optional[_Union[RunFailing, _Mapping]] = ...) -> None: ...
+    def __init__(self, accepted: _Optional[_Union[RunAccepted, _Mapping]] = ..., chunk: _Optional[bytes] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., result: _Optional[_Union[_common_pb2.Handoff, _Mapping]] = ..., done: _Optional[_Union[RunDone, _Mapping]] = ..., holds: _Optional[_Union[RunHolds, _Mapping]] = ..., acks: _Optional[_Union[_common_pb2.Acks, _Mapping]] = ..., part: _Optional[_Union[_common_pb2.Part, _Mapping]] = ..., failing: _Optional[_Union[RunFailing, _Mapping]] = ...) -> None: ...
 
 class RunFailing(_message.Message):
     __slots__ = ()
