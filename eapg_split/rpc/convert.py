@@ -73,6 +73,7 @@ def order_to_proto(order: SegmentOrder, state: Declaration) -> node_pb2.RunHeade
         state=declaration_to_proto(state),
         resume=order.attempt > 1,
         result_fidelity=fidelity_to_proto(order.result_fidelity),
+        result_link_bits_per_s=order.result_link_bits_per_s,
     )
 
 
@@ -80,6 +81,10 @@ def order_from_proto(message: node_pb2.RunHeader) -> SegmentOrder:
     """Raises InvalidRequest; must be called in the event loop, on whose clock the deadline is."""
     if not math.isfinite(message.remaining_s) or message.remaining_s < 0:
         raise InvalidRequest("remaining_s must be a number of seconds, or 0 for no deadline.")
+    if not 0 <= message.result_link_bits_per_s < math.inf:
+        raise InvalidRequest(
+            "The goodput of a link is a number of bits a second, or 0 where nobody knows it."
+        )
     return SegmentOrder(
         session=session_from_proto(message.session),
         request=request_from_proto(message.request),
@@ -89,6 +94,7 @@ def order_from_proto(message: node_pb2.RunHeader) -> SegmentOrder:
         attempt=message.attempt,
         result_codec=message.result_codec,
         result_fidelity=fidelity_from_proto(message.result_fidelity),
+        result_link_bits_per_s=message.result_link_bits_per_s,
         previews=message.previews,
         deadline=Deadline.after(message.remaining_s),
     )

@@ -66,17 +66,16 @@ class KeptTensor:
         return self._digest
 
     async def through(
-        self, codec: str, codecs: Codecs, fidelity: Fidelity
+        self, codec: Codec, codecs: Codecs, fidelity: Fidelity
     ) -> tuple["Encoding", "KeptTensor"]:
         """How it leaves by a codec, and what the receiver then has: this very tensor, unless the codec loses."""
-        if self._coded is not None and self._coded.codec == codec:
+        if self._coded is not None and self._coded.codec == codec.name:
             return self._coded, self
-        if codec not in self._departures:
-            found = codecs[codec]
-            encoding = Encoding.of(found, self.tensor.name, await self.array(codecs), fidelity)
-            arrived = self if found.lossless else KeptTensor(self.tensor, coded=encoding)
-            self._departures[codec] = encoding, arrived
-        return self._departures[codec]
+        if codec.name not in self._departures:
+            encoding = Encoding.of(codec, self.tensor.name, await self.array(codecs), fidelity)
+            arrived = self if codec.lossless else KeptTensor(self.tensor, coded=encoding)
+            self._departures[codec.name] = encoding, arrived
+        return self._departures[codec.name]
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ class Checkpoint:
 
     async def departure(
         self,
-        codec: str,
+        codec: Codec,
         held: Collection[KeptTensor],
         *,
         fidelity: Callable[[], Awaitable[tuple[Fidelity, float]]],
@@ -135,15 +134,15 @@ class Checkpoint:
         named = frozenset(
             name for name, kept in self.tensors.items() if any(kept.is_same_as(each) for each in held)
         )
-        if (codec, named) not in self._departures:
-            self._departures[codec, named] = await self._depart(codec, named, fidelity)
-        return self._departures[codec, named]
+        if (codec.name, named) not in self._departures:
+            self._departures[codec.name, named] = await self._depart(codec, named, fidelity)
+        return self._departures[codec.name, named]
 
     async def _depart(
-        self, codec: str, named: frozenset[str], fidelity: Callable[[], Awaitable[tuple[Fidelity, float]]]
+        self, codec: Codec, named: frozenset[str], fidelity: Callable[[], Awaitable[tuple[Fidelity, float]]]
     ) -> Departure:
         loses = any(
-            name not in named and name not in EXACT_TENSORS and not kept.is_coded_by(codec)
+            name not in named and name not in EXACT_TENSORS and not kept.is_coded_by(codec.name)
             for name, kept in self.tensors.items()
         )
         permitted, share = await fidelity() if loses else (DEFAULT_FIDELITY, 0.0)

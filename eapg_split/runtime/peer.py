@@ -48,6 +48,7 @@ class SegmentOrder:
     attempt: int = 1
     result_codec: str = "lossless"
     result_fidelity: Fidelity = DEFAULT_FIDELITY
+    result_link_bits_per_s: float = 0.0  # of the way back, 0 where nobody knows it
     previews: bool = False
     deadline: Deadline = field(default_factory=Deadline)
 

@@ -22,6 +22,7 @@ from eapg_split.runtime.events import (
     SegmentEvent,
 )
 from eapg_split.runtime.handoff import Coded, Declaration, SameAsInput
+from eapg_split.runtime.links import on_link
 from eapg_split.runtime.peer import SegmentDone, SegmentOrder
 
 PermittedLoss = Callable[[Workload, int, float], Awaitable[Fidelity]]
@@ -70,7 +71,10 @@ class RemoteSegments:
         passage = _Passages(task, departure, self._cluster.worker.setup.node)
 
         async def emit(event: SegmentEvent) -> None:
-            await self._emit(passage.noted(event))
+            noted = passage.noted(event)
+            if isinstance(noted, Goodput):
+                self._cluster.worker.links.observe(noted)
+            await self._emit(noted)
 
         done = await self._cluster.peer(task.node).run(order, departure.outgoing, emit)
         await self._emit(passage.home(done))
@@ -94,13 +98,17 @@ class RemoteSegments:
         async def loss() -> tuple[Fidelity, float]:
             return await self._loss(task, step, budget)
 
-        codec = task.plan.codec_at(step)
+        own = self._cluster.worker.setup.node
+        rate = self._cluster.worker.links.bits_per_s(own, task.node)
+        codec = on_link(self._codecs[task.plan.codec_at(step)], rate)
         return await task.checkpoint.departure(codec, self._held.get(task.node, ()), fidelity=loss)
 
     async def _ordered(self, task: Assignment, budget: ErrorBudget) -> tuple[SegmentOrder, ErrorBudget]:
         """The order with what its result may lose, and the budget after that."""
         fidelity, share = await self._loss(task, task.order.stop_step, budget)
-        return replace(task.order, result_fidelity=fidelity), budget.without(share)
+        rate = self._cluster.worker.links.bits_per_s(task.node, self._cluster.worker.setup.node)
+        order = replace(task.order, result_fidelity=fidelity, result_link_bits_per_s=rate or 0.0)
+        return order, budget.without(share)
 
     async def _loss(self, task: Assignment, step: int, budget: ErrorBudget) -> tuple[Fidelity, float]:
         """What the cut before `step` may lose, and its share of the budget; nothing where its codec is lossless."""

@@ -29,6 +29,7 @@ from eapg_split.runtime.events import Accepted, StepDone
 from eapg_split.runtime.handoff import Declaration, SameAsInput
 from eapg_split.runtime.held import HeldStates
 from eapg_split.runtime.kept import KeptResults, SegmentResult, way_back
+from eapg_split.runtime.links import LinkRates, on_link
 from eapg_split.runtime.memory import peak_resident_bytes, resident_bytes
 from eapg_split.runtime.peer import Emit, NodeDescription, SegmentOrder
 from eapg_split.runtime.places import Places
@@ -60,6 +61,7 @@ class Worker:
     def __init__(self, setup: WorkerSetup) -> None:
         self.setup = setup
         self.thread = SerialThread("engine")
+        self.links = LinkRates()
         self._engine: Engine | None = None
         self.places = Places(setup.node, setup.limits)
         self._kept = KeptResults(setup.limits)
@@ -160,7 +162,7 @@ class Worker:
             began = asyncio.get_running_loop().time()
             after = await self.execute(order, state, emit)
             compute_s = asyncio.get_running_loop().time() - began
-        codec = self._codec(order.result_codec)
+        codec = on_link(self._codec(order.result_codec), order.result_link_bits_per_s or None)
         result = SegmentResult(way_back(order, codec, state, after), compute_s, peak_resident_bytes())
         self._kept.add(order, handoff, result)
         # what a lossy codec makes of the result is known to the receiver only

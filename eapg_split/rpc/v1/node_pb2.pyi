@@ -98,7 +98,7 @@ class PreviewTaken(_message.Message):
     def __init__(self) -> None: ...
 
 class RunHeader(_message.Message):
-    __slots__ = ("session", "attempt", "request", "start_step", "stop_step", "fingerprint", "result_codec", "previews", "remaining_s", "state", "resume", "result_fidelity")
+    __slots__ = ("session", "attempt", "request", "start_step", "stop_step", "fingerprint", "result_codec", "previews", "remaining_s", "state", "resume", "result_fidelity", "result_link_bits_per_s")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
@@ -111,6 +111,7 @@ class RunHeader(_message.Message):
     STATE_FIELD_NUMBER: _ClassVar[int]
     RESUME_FIELD_NUMBER: _ClassVar[int]
     RESULT_FIDELITY_FIELD_NUMBER: _ClassVar[int]
+    RESULT_LINK_BITS_PER_S_FIELD_NUMBER: _ClassVar[int]
     session: str
     attempt: int
     request: _common_pb2.GenerationRequest
@@ -123,7 +124,8 @@ class RunHeader(_message.Message):
     state: _common_pb2.Handoff
     resume: bool
     result_fidelity: _containers.RepeatedCompositeFieldContainer[TensorFidelity]
-    def __init__(self, session: _Optional[str] = ..., attempt: _Optional[int] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., start_step: _Optional[int] = ..., stop_step: _Optional[int] = ..., fingerprint: _Optional[str] = ..., result_codec: _Optional[str] = ..., previews: _Optional[bool] = ..., remaining_s: _Optional[float] = ..., state: _Optional[_Union[_common_pb2.Handoff, _Mapping]] = ..., resume: _Optional[bool] = ..., result_fidelity: _Optional[_Iterable[_Union[TensorFidelity, _Mapping]]] = ...) -> None: ...
+    result_link_bits_per_s: float
+    def __init__(self, session: _Optional[str] = ..., attempt: _Optional[int] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., start_step: _Optional[int] = ..., stop_step: _Optional[int] = ..., fingerprint: _Optional[str] = ..., result_codec: _Optional[str] = ..., previews: _Optional[bool] = ..., remaining_s: _Optional[float] = ..., state: _Optional[_Union[_common_pb2.Handoff, _Mapping]] = ..., resume: _Optional[bool] = ..., result_fidelity: _Optional[_Iterable[_Union[TensorFidelity, _Mapping]]] = ..., result_link_bits_per_s: _Optional[float] = ...) -> None: ...
 
 class TensorFidelity(_message.Message):
     __slots__ = ("tensor", "step", "bits", "channels")
