@@ -10,9 +10,9 @@ ROWS = [
 
 
 def test_only_the_named_table_is_replaced() -> None:
-    page = "# A\n<!-- wire -->\nold\n<!-- end wire -->\ntext\n<!-- quality -->\nkept\n<!-- end quality -->\n"
+    page = "# A\n<!-- wire -->\nstale\n<!-- end wire -->\ntext\n<!-- quality -->\nkept\n<!-- end quality -->\n"
     new = filled(page, "wire", ROWS)
-    assert "old" not in new
+    assert "stale" not in new
     assert "kept" in new
     assert new.startswith("# A\n")
     assert "| size | 1.235 | theirs 9 | <= 1 | **no** |" in new

@@ -71,6 +71,7 @@ class Denoiser(nn.Module):
             self.caption = nn.Linear(len(VALUES) * TEXT_WIDTH, c.condition)
         if c.clock:
             self.clock = zeroed(nn.Linear(32, c.condition))
+            self.heading = zeroed(nn.Linear(len(VALUES) * TEXT_WIDTH, c.condition))
         self.condition = nn.Linear(c.condition, c.condition)
         # wide inputs already see a neighbourhood (a 4x4x4 block): mixing channels is enough there
         kernel = 1 if tokens > 100 else 3
@@ -156,6 +157,9 @@ class Denoiser(nn.Module):
         if self.config.clock:
             place = clip_places(frames, t.device)[None] if when is None else when
             ticks = self.clock(fourier(place, 32, highest=2.0))
+            if text is not None:
+                # a product, for left and right are the same places in the opposite order
+                ticks = ticks * (1 + self.heading(text.flatten(1)))[:, None]
             condition = (condition[:, None] + ticks).flatten(0, 1)
         return F.silu(self.condition(F.silu(condition)))
 
