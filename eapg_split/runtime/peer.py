@@ -64,6 +64,7 @@ class SegmentDone:
     peak_rss_bytes: int
     encode_s: float = 0.0
     decode_s: float = 0.0
+    arrived_s: float = 0.0  # when its last part had come, on the loop's clock
 
     @classmethod
     async def of(
@@ -79,6 +80,7 @@ class SegmentDone:
             peak_rss_bytes,
             encode_s,
             reception.seconds,
+            reception.arrived_s,
         )
 
 

@@ -47,6 +47,7 @@ class Reception:
         """
         self.declaration = declaration
         self.seconds = 0.0  # spent on decoding
+        self.arrived_s = 0.0  # when the last part had come, on the loop's clock
         self._given = given
         self._limit_bytes = limit_bytes
         self._slices = declaration.slices
@@ -102,6 +103,7 @@ class Reception:
         if self._keep:
             self._parts[wanted.tensor.name].append(part)
         self._taken += 1
+        self.arrived_s = asyncio.get_running_loop().time()
         self._body_bytes += len(part.body)
         self._decoding = asyncio.ensure_future(asyncio.to_thread(self._decode, decoder, part))
         self._decoding.add_done_callback(self._note)

@@ -153,7 +153,7 @@ class _Passages:
             case Accepted(decode_s):
                 encode_s = self._outgoing.encode_s - self._coded_before_s
                 sizes = self._outgoing.body_bytes, self._began, encode_s, decode_s
-                return self._hop(self._outgoing.declaration, sizes, outbound=True)
+                return self._hop(self._outgoing.declaration, sizes, self._loop.time(), outbound=True)
             case Returning():
                 self._returning = self._loop.time()
             case Passage(outbound, size, seconds, moment_s):
@@ -162,12 +162,17 @@ class _Passages:
         return event
 
     def home(self, done: SegmentDone) -> Hop:
-        """The way back."""
+        """The way back, which ends with its last part; previews may follow it."""
         sizes = done.body_bytes, self._returning, done.encode_s, done.decode_s
-        return self._hop(done.declaration, sizes, outbound=False)
+        return self._hop(done.declaration, sizes, max(done.arrived_s, self._returning), outbound=False)
 
     def _hop(
-        self, declaration: Declaration, sizes: tuple[int, float, float, float], *, outbound: bool
+        self,
+        declaration: Declaration,
+        sizes: tuple[int, float, float, float],
+        ended: float,
+        *,
+        outbound: bool,
     ) -> Hop:
         wire_bytes, began, encode_s, decode_s = sizes
         source, target = self._ends if outbound else self._ends[::-1]
@@ -178,7 +183,7 @@ class _Passages:
             codec=self._codecs[0 if outbound else 1],
             raw_bytes=declaration.raw_bytes,
             wire_bytes=wire_bytes,
-            seconds=self._loop.time() - began,
+            seconds=ended - began,
             start_s=began,
             encode_s=encode_s,
             decode_s=decode_s,
