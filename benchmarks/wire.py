@@ -20,6 +20,7 @@ from typing import Final
 import wire_accuracy
 import wire_echo
 import wire_handoff
+import wire_job
 import wire_links
 import wire_quality
 import wire_speed
@@ -159,8 +160,15 @@ def links(bench: Bench) -> Iterator[Row]:
         yield from wire_handoff.verified_rows(found, bench.good, link, bench.label)
 
 
+def jobs(bench: Bench) -> Iterator[Row]:
+    """From the prompt to the frames, over daemons."""
+    count, seconds = (2, 1.0) if bench.setup.quick else (len(PROMPTS), 5.0)
+    yield from wire_job.rows(bench.setup.size, seconds, count, bench.setup.weights)
+
+
 SECTIONS: Final[Mapping[str, Callable[[Bench], Iterator[Row]]]] = {
     "quality": quality,
+    "jobs": jobs,
     "speed": speed,
     "shaper": shaper,
     "echo": echo,
