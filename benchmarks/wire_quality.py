@@ -16,6 +16,8 @@ from eapg_split.domain.workload import StageKind
 
 SHOWPIECE = "clean"
 QUALITY_DB = DEFAULT_DB
+_MOST_TRIES = 4
+_HEADROOM_DB = 0.3
 BITS_BAR = 1.3
 HIVEMIND_BAR = 6.0
 FP16_BAR = 12.0
@@ -126,14 +128,28 @@ def equal_row(engine: Pipeline, runs: Sequence[Run], found: Mapping[str, Tally],
             other = next(samples)
             if other.psnr_db is None or math.isinf(other.psnr_db):
                 continue
-            coder = our_coder(CODECS[SHOWPIECE], max(QUALITY_DB, other.psnr_db))
-            mine = sample(engine, run, step, coder, finished=True)
+            mine = _at_least(engine, run, step, max(QUALITY_DB, other.psnr_db))
             assert mine.psnr_db is not None
             ours_bits, their_bits, cuts = ours_bits + mine.bits, their_bits + other.bits, cuts + 1
             margin = min(margin, mine.psnr_db - other.psnr_db)
     ratio = their_bits / max(1, ours_bits)
     beside: dict[str, Value] = {"cuts": cuts, "above hivemind's at the worst cut": f"{margin:.2f} dB"}
     return Row(figure, ratio, beside, f">= {HIVEMIND_BAR:g}", ratio >= HIVEMIND_BAR and margin >= 0)
+
+
+def _at_least(engine: Pipeline, run: Run, step: int, wanted_db: float) -> Sample:
+    """Ours at a final PSNR of at least so much, if a few tries reach it.
+
+    The table is for qualities at which errors are larger than the rounding of frames to bytes.
+    """
+    asked = wanted_db
+    for _ in range(_MOST_TRIES):
+        mine = sample(engine, run, step, our_coder(CODECS[SHOWPIECE], asked), finished=True)
+        assert mine.psnr_db is not None
+        if mine.psnr_db >= wanted_db:
+            break
+        asked += wanted_db - mine.psnr_db + _HEADROOM_DB
+    return mine
 
 
 def rows(found: Mapping[str, Tally], label: str) -> Iterator[Row]:
