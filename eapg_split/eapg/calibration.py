@@ -23,7 +23,7 @@ from eapg_split.eapg.spaces import SPACES
 
 Frames = list[NDArray[np.uint8]]
 
-_SHARES: Final = (0.25, 0.5, 0.75, 1.0)  # moments of a stage that are measured
+_SHARES: Final = (0.3, 0.7, 1.0)  # moments of a stage that are measured
 _FIRST_STEP: Final = 0.1
 _CLEAR_DB: Final = 70.0  # beyond, rounding to bytes hides the error, and a coarser step is tried
 _FAINT_DB: Final = 30.0
