@@ -27,7 +27,9 @@ from eapg_split.training.world import complete
 SIGMA: Final = dict(enumerate(schedule.SIGMA, start=1))  # noise weight at the start of each stage
 _DROP: Final = 0.1
 _WEIGHT_CAP: Final = 16.0
-_FIRST_SHARE: Final = 0.3  # of stage 1's examples are drawn before this moment: there only the text says where to go
+_FIRST_SHARE: Final = (
+    0.3  # of stage 1's examples are drawn before this moment: there only the text says where to go
+)
 _FIRST_MOMENTS: Final = 0.15
 # Extra weight of the subject, which is small and what people look at. It teaches single images fast, but draws the
 # subject where it only might be; clips, which come later, get little of it.

@@ -10,7 +10,9 @@ ROWS = [
 
 
 def test_only_the_named_table_is_replaced() -> None:
-    page = "# A\n<!-- wire -->\nstale\n<!-- end wire -->\ntext\n<!-- quality -->\nkept\n<!-- end quality -->\n"
+    page = (
+        "# A\n<!-- wire -->\nstale\n<!-- end wire -->\ntext\n<!-- quality -->\nkept\n<!-- end quality -->\n"
+    )
     new = filled(page, "wire", ROWS)
     assert "stale" not in new
     assert "kept" in new
