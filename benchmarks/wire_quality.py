@@ -16,8 +16,8 @@ from eapg_split.domain.workload import StageKind
 
 SHOWPIECE = "clean"
 QUALITY_DB = DEFAULT_DB
-_MOST_TRIES = 4
-_HEADROOM_DB = 0.3
+_MOST_TRIES = 6
+_HEADROOM_DB = 1.0
 BITS_BAR = 1.3
 HIVEMIND_BAR = 6.0
 FP16_BAR = 12.0

@@ -17,6 +17,7 @@ from eapg_split.domain.workload import StageKind, Workload
 
 REFERENCE_DB: Final = 45.0
 BITS_DB: Final = (36.0, 45.0, 54.0)  # the qualities for which bits were measured
+_HEADROOM_DB: Final = 0.5  # other scenes than those that were measured need up to so much more
 _MOST_POINTS: Final = 64
 _MOST_CHANNELS: Final = 1024
 
@@ -75,7 +76,7 @@ class QualityTable:
             points = self.points.get(f"{stage.name}/{name}")
             if not points:
                 continue
-            target = quality_db + 10 * math.log10(elements / tensor.size)
+            target = quality_db + _HEADROOM_DB + 10 * math.log10(elements / tensor.size)
             point = _between(points, moment)
             steps[name] = point.step * 10 ** ((REFERENCE_DB - target) / 20)
             bits[name] = _interpolated(BITS_DB, point.bits, target)
