@@ -51,10 +51,10 @@ class _Nature:
 
 
 _NATURES: Final = {
-    "lossless": _Nature(0, Speed(0.45e9, 1.0e9), 0.3, 1.25),
-    "int8": _Nature(1, Speed(3.0e9, 3.0e9)),
-    "int4": _Nature(2, Speed(1.0e9, 1.5e9), by_default=False),
-    "clean": _Nature(3, Speed(0.09e9, 0.09e9), 0.5, 2.0),
+    "lossless": _Nature(0, Speed(0.48e9, 0.67e9), 0.3, 1.25),
+    "int8": _Nature(1, Speed(1.3e9, 1.6e9)),
+    "int4": _Nature(2, Speed(0.7e9, 1.1e9), by_default=False),
+    "clean": _Nature(3, Speed(0.17e9, 0.19e9), 0.5, 2.0),
 }
 
 

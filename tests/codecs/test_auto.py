@@ -93,7 +93,7 @@ def codes(codec: Codec, latent: Latent = LATENT, fidelity: Fidelity = DEFAULT_FI
         (None, None, CHAINED),  # a link that nobody knows is taken for a slow one
         (1e10, None, INT8),
         (1e6, 100.0, CHAINED),
-        (1e8, 100.0, INT4),
+        (5e8, 100.0, INT4),
         (1e10, 100.0, INT8),
         (1e6, 1e-4, CHAINED),
         (1e10, 1e-4, LOSSLESS),
