@@ -46,10 +46,16 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("name", help="first_light, quality or wire")
-    parser.add_argument("rows", type=Path, help="what the benchmark wrote with --json")
+    parser.add_argument(
+        "rows",
+        type=Path,
+        nargs="+",
+        help="what the benchmark wrote with --json; a later file's figures count",
+    )
     options = parser.parse_args()
     try:
-        page = filled(DOCS.read_text(encoding="utf-8"), options.name, json.loads(options.rows.read_bytes()))
+        rows = {row["figure"]: row for path in options.rows for row in json.loads(path.read_bytes())}
+        page = filled(DOCS.read_text(encoding="utf-8"), options.name, list(rows.values()))
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
