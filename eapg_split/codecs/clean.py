@@ -29,9 +29,7 @@ from eapg_split.errors import CorruptPayload, EngineFailure
 
 _DEFAULT_SHARE: Final = 0.02  # of the root mean square, where no step is given
 _DEFAULT_BITS: Final = 4.0
-_HEADROOM: Final = np.float32(
-    16.0
-)  # a coefficient is at most 4 times the largest value, a residual twice that
+_HEADROOM: Final = np.float32(16)  # a coefficient is at most 4 times the largest value, a residual twice that
 _LEAST_STEP: Final = 1e-12
 _HUGE: Final = 1e15  # what is sent as it is, for no latent is like that
 _KIND_EXACT: Final = b"\0"

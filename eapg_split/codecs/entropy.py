@@ -2,8 +2,9 @@
 
 Blocks are sorted into classes by how much is in them; a class bounds its numbers, and the class of the same block one
 frame before says which classes are likely. A number's model has three bytes: the share of zeros, the share of ones
-among the others, and the ratio by which larger ones thin out. Models are made of whole numbers, so that every machine
-builds the same tables. The coder is `constriction`'s (asymmetric numeral systems, Duda et al. 2015).
+among the others, and the ratio by which larger ones thin out. They are built by running products of float64, which every machine
+rounds alike, so that all build the same tables. The coder is `constriction`'s (asymmetric numeral systems, Duda et al.
+2015).
 """
 
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ _LEVELS: Final = 64  # of a share: coarse, so that parts often have models in co
 _FINEST: Final = 2 * _LEVELS - 1
 _HEAVIEST: Final = 255
 _LEAST_WEIGHT: Final = 1 / 64
+_LARGEST_KEPT: Final = (1 << (CLASSES - 2)) - 1  # of every class but the last one
 
 
 def class_of(sums: NDArray[np.int32]) -> NDArray[np.uint8]:
@@ -53,14 +55,23 @@ def _share(part: int, whole: int) -> int:
     return _LEVELS // 2 if whole == 0 else min(_LEVELS - 1, part * _LEVELS // whole)
 
 
-@lru_cache(maxsize=4096)
 def number_model(model: bytes, largest: int) -> Model:
     """Numbers -largest to largest, as symbols 0 to 2 * largest."""
+    # only small ones are kept: a payload chooses `largest`, and could fill memory with tables
+    return _kept_model(model, largest) if largest <= _LARGEST_KEPT else _built_model(model, largest)
+
+
+@lru_cache(maxsize=4096)
+def _kept_model(model: bytes, largest: int) -> Model:
+    return _built_model(model, largest)
+
+
+def _built_model(model: bytes, largest: int) -> Model:
     zero, one, ratio = (min(2 * value + 1, _FINEST) / (2 * _LEVELS) for value in model)
     tail = np.empty(largest)
     tail[:2] = (1.0, 1 - one)[:largest]
     tail[2:] = ratio
-    # a running product of float64 is the same on every machine, which a power is not
+    # a running product is the same on every machine, which a power is not
     reached = (1 - zero) * np.cumprod(tail)
     halves = reached / 2
     halves[:-1] -= reached[1:] / 2
