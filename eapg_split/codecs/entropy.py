@@ -2,9 +2,9 @@
 
 Blocks are sorted into classes by how much is in them; a class bounds its numbers, and the class of the same block one
 frame before says which classes are likely. A number's model has three bytes: the share of zeros, the share of ones
-among the others, and the ratio by which larger ones thin out. They are built by running products of float64, which every machine
-rounds alike, so that all build the same tables. The coder is `constriction`'s (asymmetric numeral systems, Duda et al.
-2015).
+among the others, and the ratio by which larger ones thin out. They are built by running products of float64, which
+every machine rounds alike, so that all build the same tables. The coder is `constriction`'s (asymmetric numeral
+systems, Duda et al. 2015).
 """
 
 from collections.abc import Sequence
