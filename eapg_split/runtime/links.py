@@ -1,5 +1,6 @@
 """What this node saw of its links: how fast they carried what was handed over."""
 
+import asyncio
 import time
 from typing import Final
 
@@ -30,6 +31,11 @@ class LinkRates:
         return self._bits_per_s.get((source, target))
 
 
-def on_link(codec: Codec, bits_per_s: float | None) -> Codec:
-    """The codec as it is used on a link of that speed: only `auto` minds."""
-    return AutoCodec(bits_per_s, clock=time.perf_counter) if isinstance(codec, AutoCodec) else codec
+async def on_link(codec: Codec, bits_per_s: float | None) -> Codec:
+    """The codec as it is used on a link of that speed: only `auto` minds.
+
+    In a thread, as the first `auto` of a process measures the other codecs, which takes a tenth of a second.
+    """
+    if not isinstance(codec, AutoCodec):
+        return codec
+    return await asyncio.to_thread(AutoCodec, bits_per_s, clock=time.perf_counter)

@@ -100,7 +100,7 @@ class RemoteSegments:
 
         own = self._cluster.worker.setup.node
         rate = self._cluster.worker.links.bits_per_s(own, task.node)
-        codec = on_link(self._codecs[task.plan.codec_at(step)], rate)
+        codec = await on_link(self._codecs[task.plan.codec_at(step)], rate)
         return await task.checkpoint.departure(codec, self._held.get(task.node, ()), fidelity=loss)
 
     async def _ordered(self, task: Assignment, budget: ErrorBudget) -> tuple[SegmentOrder, ErrorBudget]:

@@ -1,10 +1,13 @@
 """What is known of links, and what `auto` makes of it."""
 
+import threading
+
 import numpy as np
 import pytest
 
 from eapg_split.codecs import CODECS
 from eapg_split.codecs.base import Fidelity, payload_of
+from eapg_split.codecs.choice import Speed
 from eapg_split.domain.latent import Latent
 from eapg_split.runtime.events import Goodput
 from eapg_split.runtime.links import LinkRates, on_link
@@ -42,16 +45,29 @@ def test_what_is_remembered_is_bounded() -> None:
     assert rates.bits_per_s("device", "node2999") is not None
 
 
-def test_only_auto_minds_the_link() -> None:
-    assert on_link(CODECS["clean"], 1e6) is CODECS["clean"]
-    assert on_link(CODECS["lossless"], None) is CODECS["lossless"]
+async def test_only_auto_minds_the_link() -> None:
+    assert await on_link(CODECS["clean"], 1e6) is CODECS["clean"]
+    assert await on_link(CODECS["lossless"], None) is CODECS["lossless"]
 
 
-def test_auto_sends_fewer_bytes_over_a_slow_link_than_over_a_fast_one() -> None:
+async def test_codecs_are_not_measured_in_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = set()
+
+    def measured(codec: object, clock: object) -> Speed:
+        threads.add(threading.get_ident())
+        return Speed(1e9, 1e9)
+
+    monkeypatch.setattr("eapg_split.codecs.choice.measured_speed", measured)
+    await on_link(CODECS["auto"], 1e6)
+    assert threads
+    assert threading.get_ident() not in threads
+
+
+async def test_auto_sends_fewer_bytes_over_a_slow_link_than_over_a_fast_one() -> None:
     t, y, x = np.meshgrid(np.arange(16), np.arange(36), np.arange(64), indexing="ij")
     waves = np.stack([np.sin(0.1 * t + 0.2 * x + 0.15 * y + c) for c in range(12)])[None].astype(np.float32)
     latent, fidelity = Latent({"xbar": waves}), Fidelity({"xbar": 0.2})
-    slow, fast = (
-        payload_of(on_link(CODECS["auto"], rate), latent, fidelity).body_bytes for rate in (1e6, 1e11)
-    )
+    slow, fast = [
+        payload_of(await on_link(CODECS["auto"], rate), latent, fidelity).body_bytes for rate in (1e6, 1e11)
+    ]
     assert 2 * slow < fast
