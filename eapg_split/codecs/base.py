@@ -121,7 +121,7 @@ class Decoder(Protocol):
     """Takes the parts of one payload in their order. Not for two threads at a time."""
 
     def add(self, part: Part) -> None:
-        """Decodes the next part. Raises CorruptPayload on anything wrong, before it allocates."""
+        """Verifies and decodes the next part. Raises CorruptPayload on anything wrong, before it allocates."""
         ...
 
     def finish(self) -> Latent:
