@@ -13,6 +13,7 @@ from eapg_split.codecs.base import Floats, checksum_of
 from eapg_split.errors import SessionNotFound
 from eapg_split.runtime.handoff import Declaration, HeldThere
 from eapg_split.runtime.reception import Reception
+from eapg_split.runtime.sessions import BySession
 from eapg_split.runtime.settings import Limits
 
 
@@ -35,11 +36,12 @@ class _Held:
 
 
 class HeldStates:
-    """Bounded in bytes and in time; the session that was heard of longest ago goes first."""
+    """Bounded in bytes and in time."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._by_session: dict[str, _Held] = {}
+        self._by_session = BySession[_Held](
+            limits.held_state_bytes, limits.kept_result_s, lambda held: held.size_bytes
+        )
 
     def begun(self, session: str, declaration: Declaration) -> Reception | None:
         """The reception of these very parts that broke off, if it can go on."""
@@ -66,24 +68,11 @@ class HeldStates:
 
     def begin(self, session: str, reception: Reception) -> None:
         """Notes a state that starts to arrive."""
-        earlier = self._by_session.pop(session, None) or _Held()
-        self._put(session, _Held(reception, earlier.tensors))
+        earlier = self._by_session.get(session) or _Held()
+        self._by_session.put(session, _Held(reception, earlier.tensors))
 
     async def keep(self, session: str, arrays: Iterable[Floats]) -> None:
         """The tensors of the session's last segment, in place of those of the one before."""
         tensors = await asyncio.to_thread(lambda: {digest_of(array): array for array in arrays})
-        earlier = self._by_session.pop(session, None) or _Held()
-        self._put(session, _Held(earlier.reception, tensors, computed=True))
-
-    def _size_bytes(self) -> int:
-        return sum(held.size_bytes for held in self._by_session.values())
-
-    def _put(self, session: str, held: _Held) -> None:
-        self._by_session[session] = held
-        while self._by_session and self._size_bytes() > self._limits.held_state_bytes:
-            del self._by_session[next(iter(self._by_session))]
-        asyncio.get_running_loop().call_later(self._limits.kept_result_s, self._expire, session, held)
-
-    def _expire(self, session: str, held: _Held) -> None:
-        if self._by_session.get(session) is held:
-            del self._by_session[session]
+        earlier = self._by_session.get(session) or _Held()
+        self._by_session.put(session, _Held(earlier.reception, tensors, computed=True))

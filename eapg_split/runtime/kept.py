@@ -1,12 +1,12 @@
 """The result of a segment on its way back, kept for as long as its sender may ask again because it was lost."""
 
-import asyncio
 from dataclasses import dataclass
 
 from eapg_split.codecs.base import Codec
 from eapg_split.domain.latent import Latent
 from eapg_split.runtime.handoff import Coded, Encoding, Item, Outgoing, SameAsInput
 from eapg_split.runtime.peer import SegmentOrder
+from eapg_split.runtime.sessions import BySession
 from eapg_split.runtime.settings import Limits
 
 
@@ -29,11 +29,12 @@ class _Kept:
 
 
 class KeptResults:
-    """Bounded in bytes and in time; the oldest goes first."""
+    """Bounded in bytes and in time."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._by_session: dict[str, _Kept] = {}
+        self._by_session = BySession[_Kept](
+            limits.kept_result_bytes, limits.kept_result_s, lambda kept: kept.result.outgoing.held_bytes
+        )
 
     def get(self, order: SegmentOrder, handoff: str) -> SegmentResult | None:
         """The result of the same steps on the same input, where it is still there."""
@@ -42,19 +43,7 @@ class KeptResults:
 
     def add(self, order: SegmentOrder, handoff: str, result: SegmentResult) -> None:
         """Keeps `result` in place of the session's earlier one."""
-        kept = _Kept(_key(order, handoff), result)
-        self._by_session.pop(order.session, None)
-        self._by_session[order.session] = kept
-        while sum(each.result.outgoing.held_bytes for each in self._by_session.values()) > (
-            self._limits.kept_result_bytes
-        ):
-            del self._by_session[next(iter(self._by_session))]
-        loop = asyncio.get_running_loop()
-        loop.call_later(self._limits.kept_result_s, self._expire, order.session, kept)
-
-    def _expire(self, session: str, kept: _Kept) -> None:
-        if self._by_session.get(session) is kept:
-            del self._by_session[session]
+        self._by_session.put(order.session, _Kept(_key(order, handoff), result))
 
 
 def _key(order: SegmentOrder, handoff: str) -> _Key:

@@ -2,20 +2,30 @@
 
 import numpy as np
 
-from eapg_split.domain.latent import Latent
+from eapg_split.domain.latent import Latent, LatentSpec
 from eapg_split.domain.topology import NodeId
 from eapg_split.domain.workload import Workload
 from eapg_split.errors import CorruptPayload, EngineFailure
+from eapg_split.runtime.handoff import Declaration, SameAsInput
 from eapg_split.runtime.peer import SegmentOrder
 
 
-def check_state(order: SegmentOrder, workload: Workload, state: Latent) -> None:
-    """Raise CorruptPayload unless the order can begin with the state."""
+def check_spec(order: SegmentOrder, workload: Workload, spec: LatentSpec) -> None:
+    """Raise CorruptPayload unless the order can begin with a state of this spec."""
     expected = workload.spec_after(order.start_step - 1)
-    if state.spec != expected:
+    if spec != expected:
         raise CorruptPayload(
-            f"The state before step {order.start_step} must hold {expected}, not {state.spec}: send it again.",
+            f"The state before step {order.start_step} must hold {expected}, not {spec}: send it again.",
             session_id=order.session,
+        )
+
+
+def check_declaration(order: SegmentOrder, workload: Workload, declaration: Declaration) -> None:
+    """Raise CorruptPayload unless the order can begin with what is declared."""
+    check_spec(order, workload, declaration.spec)
+    if any(isinstance(item, SameAsInput) for item in declaration.items):
+        raise CorruptPayload(
+            "Only a result names tensors of the state that its segment began with.", session_id=order.session
         )
 
 

@@ -17,7 +17,6 @@ from eapg_split.domain.request import Request
 from eapg_split.domain.topology import Node, NodeId, Tier
 from eapg_split.domain.workload import StageKind, Workload
 from eapg_split.errors import (
-    CorruptPayload,
     DeadlineExceeded,
     EapgError,
     EngineFailure,
@@ -26,7 +25,7 @@ from eapg_split.errors import (
 )
 from eapg_split.runtime.engine import Engine
 from eapg_split.runtime.events import Accepted, StepDone
-from eapg_split.runtime.handoff import Declaration, SameAsInput
+from eapg_split.runtime.handoff import Declaration
 from eapg_split.runtime.held import HeldStates
 from eapg_split.runtime.kept import KeptResults, SegmentResult, way_back
 from eapg_split.runtime.links import LinkRates, on_link
@@ -37,7 +36,7 @@ from eapg_split.runtime.preview import preview_frames
 from eapg_split.runtime.reception import Reception
 from eapg_split.runtime.serial_thread import SerialThread
 from eapg_split.runtime.settings import Limits
-from eapg_split.runtime.state_checks import check_finite, check_state
+from eapg_split.runtime.state_checks import check_declaration, check_finite, check_spec
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -107,7 +106,7 @@ class Worker:
         """
         async with self.places.held(order), self._within(order):
             workload = await self._unrolled(order)
-            check_state(order, workload, state)
+            check_spec(order, workload, state.spec)
             engine = await self.engine()
             parts = workload.parts(order.start_step, order.stop_step)
             await self._call("loading weights", lambda: engine.prepare(parts))
@@ -127,12 +126,7 @@ class Worker:
         where a tensor that is only named is not here any more.
         """
         workload = await self._unrolled(order)
-        expected = workload.spec_after(order.start_step - 1)
-        if declaration.spec != expected or any(isinstance(item, SameAsInput) for item in declaration.items):
-            raise CorruptPayload(
-                f"The state before step {order.start_step} must hold {expected}, not {declaration.spec}.",
-                session_id=order.session,
-            )
+        check_declaration(order, workload, declaration)
         self._codec(order.result_codec)
         begun = self._held.begun(order.session, declaration) if resume else None
         if begun is not None:
@@ -162,7 +156,7 @@ class Worker:
             began = asyncio.get_running_loop().time()
             after = await self.execute(order, state, emit)
             compute_s = asyncio.get_running_loop().time() - began
-        codec = on_link(self._codec(order.result_codec), order.result_link_bits_per_s or None)
+        codec = await on_link(self._codec(order.result_codec), order.result_link_bits_per_s or None)
         result = SegmentResult(way_back(order, codec, state, after), compute_s, peak_resident_bytes())
         self._kept.add(order, handoff, result)
         # what a lossy codec makes of the result is known to the receiver only
