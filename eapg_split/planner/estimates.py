@@ -1,0 +1,57 @@
+"""What is believed of nodes, links and codecs at the moment of planning, in the units that the costs are made of."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from eapg_split.domain.topology import NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class NodeEstimate:
+    """One node, now.
+
+    `step_s` has one entry for each step of the workload: seconds on this node as fast as it is now (throttling and
+    other load are in it), infinite where it cannot. `ready_s` is how long from now until it could start: queue, lease
+    and weights that it still has to load. Watts and joules are of its battery: 0 and infinite on mains.
+    """
+
+    step_s: tuple[float, ...]
+    ready_s: float = 0.0
+    active_w: float = 0.0  # drawn while it computes
+    idle_w: float = 0.0  # drawn while it waits for others
+    price_per_s: float = 0.0  # money for a second of computing
+    battery_j: float = math.inf  # that may be spent before the battery's floor
+    max_entropy_bits: float = math.inf  # coded size of a state that it takes on
+    temperature_c: float = math.nan
+    uncertain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LinkEstimate:
+    """One direction of a link. `sigma` is the deviation of the rate's natural logarithm."""
+
+    bits_per_s: float
+    rtt_s: float = 0.0
+    sigma: float = 0.0
+    joules_per_byte: float = 0.0  # that the device's radio spends
+
+
+@dataclass(frozen=True, slots=True)
+class CodecEstimate:
+    """One codec. `bits` has an entry for each boundary 0 to S: the coded state before that step."""
+
+    name: str
+    bits: tuple[float, ...]
+    encode_s: tuple[float, ...]  # processor time at each boundary
+    decode_s: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """Everything that a cost is computed from. A link that is missing cannot be used."""
+
+    nodes: Mapping[NodeId, NodeEstimate]
+    links: Mapping[tuple[NodeId, NodeId], LinkEstimate] = field(default_factory=lambda: MappingProxyType({}))
+    codecs: tuple[CodecEstimate, ...] = ()  # that the job allows, cheapest is taken on each cut
