@@ -26,13 +26,14 @@ import wire_quality
 import wire_speed
 from figures import Row, show, write
 from wire_codecs import FP16, FP16_ZSTD, HIVEMIND, Coder, Place, fp16, fp16_zstd, hivemind_coder, our_coders
-from wire_latents import PROMPTS, Run, run_of
+from wire_latents import PROMPTS, cuts_of, run_of
 from wire_peers import PeerError, PeerProcess, peer_process
 from wire_quality import QUALITY_DB, SHOWPIECE
 from wire_shaper import Link
 from wire_speed import Subject
 
 from eapg_split.domain.request import Request
+from eapg_split.eapg.calibration import Reference
 from eapg_split.engines import open_engine
 from eapg_split.errors import EapgError
 
@@ -63,7 +64,7 @@ class Bench:
         self.engine = open_engine(weights=setup.weights)
 
     @cached_property
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[Reference]:
         """The clips whose latents are coded."""
         width, height = self.setup.size
         seconds, fps = (1.0, 8) if self.setup.quick else (5.0, 24)
@@ -74,7 +75,7 @@ class Bench:
         return [run_of(self.engine, request) for request in requests]
 
     @cached_property
-    def largest(self) -> Run:
+    def largest(self) -> Reference:
         """The clip whose latent is handed over links: the default one, or a short one."""
         return self.runs[0] if self.setup.quick else run_of(self.engine, Request(PROMPTS[0]))
 
@@ -115,7 +116,9 @@ def quality(bench: Bench) -> Iterator[Row]:
         found = wire_quality.tallies(bench.engine, bench.runs, coders, judge=judge, every=every)
     run = bench.runs[0]
     size = f"{run.workload.request.width}x{run.workload.request.height}, {run.workload.request.seconds:g} s"
-    yield from wire_quality.rows(found, f"{len(bench.runs)} clips of {size}, {len(run.cuts)} cuts each")
+    yield from wire_quality.rows(
+        found, f"{len(bench.runs)} clips of {size}, {len(cuts_of(run.workload))} cuts each"
+    )
     yield wire_quality.equal_row(bench.engine, bench.runs, found, missing)
     yield wire_quality.lossless_row(found)
 

@@ -11,7 +11,6 @@ from typing import Final
 import numpy as np
 import zstandard
 from numpy.typing import NDArray
-from wire_latents import Pipeline
 from wire_peers import PeerProcess
 
 from eapg_split.codecs import CODECS
@@ -24,6 +23,7 @@ from eapg_split.codecs.base import (
 )
 from eapg_split.domain.latent import Latent
 from eapg_split.domain.workload import Workload
+from eapg_split.eapg.pipeline import EapgPipeline
 
 DEFAULT_DB: Final = 45.0
 HIVEMIND: Final = "hivemind UNIFORM_8BIT"
@@ -50,7 +50,7 @@ class Coded:
 class Place:
     """Where a latent is handed on: after `step` of a workload whose engine says how exact it must stay."""
 
-    engine: Pipeline
+    engine: EapgPipeline
     workload: Workload
     step: int
 

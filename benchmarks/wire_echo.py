@@ -8,10 +8,8 @@ and an array of them, is part of the time.
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Final
 
 import numpy as np
@@ -19,6 +17,7 @@ from figures import Row
 from numpy.typing import NDArray
 from wire_our_echo import our_echo
 from wire_peers import PeerError, peer_process
+from wire_series import Series, times_faster
 
 SHAPE: Final = (1, 8, 16, 48, 80)
 OURS: Final = "ours, mTLS"
@@ -32,26 +31,6 @@ _START_S: Final = 120.0
 
 Floats = NDArray[np.float32]
 Echo = Callable[[Floats, int], list[float]]  # the seconds of so many echoes
-
-
-@dataclass
-class Series:
-    """Seconds of every echo, or why there are none (any more)."""
-
-    seconds: list[float] = field(default_factory=list)
-    failed: str = ""
-
-    @property
-    def median_s(self) -> float:
-        return median(self.seconds)
-
-    def text(self) -> str:
-        """For a row."""
-        if not self.seconds:
-            return self.failed or "not measured"
-        p95 = float(np.quantile(self.seconds, 0.95))
-        note = f", then {self.failed}" if self.failed else ""
-        return f"{self.median_s * 1e3:.2f} ms, p95 {p95 * 1e3:.2f} ms, {len(self.seconds)} echoes{note}"
 
 
 def measure(*, turns: int, build: bool) -> dict[str, Series]:
@@ -79,14 +58,7 @@ def rows(found: Mapping[str, Series]) -> Iterator[Row]:
     beside = {name: series.text() for name, series in found.items() if name != OURS}
     yield Row(f"echo of a {size:.2f} MB latent over loopback, {OURS}", ours.text(), beside)
     for rival, bar in ((HIVEMIND, HIVEMIND_BAR), (DASK, 1 / DASK_BAR), (RAY, 0.0)):
-        theirs = found[rival]
-        figure = f"echo, times faster than {rival}"
-        text = f">= {bar:g}x" if bar else ""
-        if not (ours.seconds and theirs.seconds):
-            yield Row(figure, ours.failed or theirs.failed or "not measured", {}, text, not bar)
-            continue
-        ratio = theirs.median_s / ours.median_s
-        yield Row(figure, ratio, {}, text, ratio >= bar)
+        yield times_faster(f"echo, times faster than {rival}", ours, found[rival], bar, {})
 
 
 def _take(series: Series, echo: Echo, latent: Floats, *, counts: bool) -> None:

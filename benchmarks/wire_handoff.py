@@ -6,9 +6,8 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Final
 
 from figures import Row
@@ -18,6 +17,7 @@ from wire_links import AUTO, AUTO_BAR
 from wire_ours import hand_off, our_node, peer_at
 from wire_peers import PeerError, PeerProcess, peer_process
 from wire_quality import SHOWPIECE
+from wire_series import Series, times_faster
 from wire_shaper import Link, ShaperProcess, shaped
 from wire_speed import Subject
 
@@ -35,25 +35,15 @@ _HIVEMIND_S: Final = 120.0
 
 
 @dataclass
-class Series:
-    """Repetitions of one contestant. `ideal_s` is bytes over bandwidth and one round trip; `failed` says why."""
+class HandOffs(Series):
+    """Hand-offs of one contestant. `ideal_s` is bytes over bandwidth and one round trip."""
 
-    seconds: list[float] = field(default_factory=list)
     coded_bytes: int = 0
     ideal_s: float = 0.0
-    failed: str = ""
 
-    @property
-    def median_s(self) -> float:
-        return median(self.seconds)
-
-    def text(self) -> str:
-        """For a row."""
-        if not self.seconds:
-            return self.failed or "not measured"
-        note = f", then {self.failed}" if self.failed else ""
+    def figures(self) -> str:
         spread = f"{min(self.seconds):.3f} to {max(self.seconds):.3f}, {len(self.seconds)} times"
-        return f"{self.median_s:.3f} s ({spread}), {self.coded_bytes} bytes, ideal {self.ideal_s:.3f} s{note}"
+        return f"{self.median_s:.3f} s ({spread}), {self.coded_bytes} bytes, ideal {self.ideal_s:.3f} s"
 
 
 Attempt = Callable[[], Awaitable[tuple[float, int]]]  # seconds, coded bytes
@@ -61,16 +51,16 @@ Attempt = Callable[[], Awaitable[tuple[float, int]]]  # seconds, coded bytes
 
 async def measure(
     subject: Subject, link: Link, codecs: Mapping[str, Codec], *, times: int, build: bool | None
-) -> dict[str, Series]:
+) -> dict[str, HandOffs]:
     """All contestants in turn, `times` times after one round to warm up.
 
     `build` says whether hivemind's environment may be built; None leaves hivemind out.
     """
-    found: dict[str, Series] = {}
+    found: dict[str, HandOffs] = {}
     async with _contestants(subject, link, codecs, found, build=build) as attempts:
         for turn in range(times + 1):
             for name, attempt in attempts.items():
-                series = found.setdefault(name, Series())
+                series = found.setdefault(name, HandOffs())
                 if series.failed:
                     continue
                 try:
@@ -87,7 +77,12 @@ async def measure(
 
 @asynccontextmanager
 async def _contestants(
-    subject: Subject, link: Link, codecs: Mapping[str, Codec], found: dict[str, Series], *, build: bool | None
+    subject: Subject,
+    link: Link,
+    codecs: Mapping[str, Codec],
+    found: dict[str, HandOffs],
+    *,
+    build: bool | None,
 ) -> AsyncIterator[dict[str, Attempt]]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wire-")))
@@ -105,7 +100,7 @@ async def _contestants(
                 client, shaper = stack.enter_context(_hivemind(link, build=build))
                 attempts[HIVEMIND] = lambda: _theirs(client, shaper, subject)
             except PeerError as error:
-                found[HIVEMIND] = Series(failed=str(error))
+                found[HIVEMIND] = HandOffs(failed=str(error))
         yield attempts
 
 
@@ -139,28 +134,24 @@ def _hivemind(link: Link, *, build: bool) -> Iterator[tuple[PeerProcess, ShaperP
     """A server and a client of hivemind whose one connection goes over the link."""
     script = "hivemind_peer.py"
     with peer_process("hivemind", script, "shaped-server", build=build) as server:
-        address = str(server.ask("serve").fields["addresses"][0])
+        address = str(server.ask("serve", limit_s=_HIVEMIND_S).fields["addresses"][0])
         port = int(address.split("/tcp/")[1].split("/")[0])
         with shaped(link, port) as shaper, peer_process("hivemind", script, "shaped-client") as client:
             client.ask("connect", address=address.replace(f"/tcp/{port}/", f"/tcp/{shaper.port}/"))
             yield client, shaper
 
 
-def rows(found: Mapping[str, Series], link: Link, label: str) -> Iterator[Row]:
+def rows(found: Mapping[str, HandOffs], link: Link, label: str) -> Iterator[Row]:
     """The bars of the slow link."""
-    name = SHOWPIECE if found.get(SHOWPIECE, Series()).seconds else AUTO
-    ours = found.get(name, Series())
+    name = SHOWPIECE if found.get(SHOWPIECE, HandOffs()).seconds else AUTO
+    ours = found.get(name, HandOffs())
     where = f"{link.rate_bit_s / 1e6:g} Mbit/s and {link.rtt_s * 1e3:g} ms, {label}"
     beside = {other: series.text() for other, series in found.items() if other != name}
     yield Row(f"hand-off with {name} at {where}", ours.text(), beside)
     for rival, bar in ((FP16, FP16_BAR), (HIVEMIND, HIVEMIND_BAR)):
-        theirs = found.get(rival, Series())
+        theirs = found.get(rival, HandOffs())
         figure = f"hand-off with {name}, times faster than {rival}, {where}"
-        if not (ours.seconds and theirs.seconds):
-            yield Row(figure, ours.failed or theirs.failed or "not measured", {}, f">= {bar:g}", False)
-            continue
-        ratio = theirs.median_s / ours.median_s
-        yield Row(figure, ratio, {rival: theirs.text()}, f">= {bar:g}", ratio >= bar)
+        yield times_faster(figure, ours, theirs, bar, {rival: theirs.text()})
     if ours.seconds:
         ratio = ours.median_s / ours.ideal_s
         shares = {other: s.median_s / s.ideal_s for other, s in found.items() if s.seconds and other != name}
@@ -168,7 +159,9 @@ def rows(found: Mapping[str, Series], link: Link, label: str) -> Iterator[Row]:
         yield Row(figure, ratio, shares, f"<= {IDEAL_BAR}", ratio <= IDEAL_BAR)
 
 
-def verified_rows(found: Mapping[str, Series], good: Sequence[str], link: Link, label: str) -> Iterator[Row]:
+def verified_rows(
+    found: Mapping[str, HandOffs], good: Sequence[str], link: Link, label: str
+) -> Iterator[Row]:
     """Over the shaped link: clean against raw 16-bit floats, and `auto` against the best single codec of `good`."""
     where = f"measured at {link.rate_bit_s / 1e6:g} Mbit/s and {link.rtt_s * 1e3:g} ms, {label}"
     beside = {name: series.text() for name, series in found.items()}

@@ -8,11 +8,13 @@ from statistics import median
 
 from figures import Row, Value
 from wire_codecs import DEFAULT_DB, FP16, FP16_ZSTD, HIVEMIND, Coder, Place, elements, our_coder
-from wire_latents import Pipeline, Run, finish, psnr_db
+from wire_latents import cuts_of
 from wire_peers import PeerError
 
 from eapg_split.codecs import CODECS
 from eapg_split.domain.workload import StageKind
+from eapg_split.eapg.calibration import Reference, finish, psnr
+from eapg_split.eapg.pipeline import EapgPipeline
 
 SHOWPIECE = "clean"
 QUALITY_DB = DEFAULT_DB
@@ -58,7 +60,7 @@ class Tally:
         return [s.psnr_db for s in self.samples if s.psnr_db is not None and stage in ("", s.stage)]
 
 
-def judged_cuts(run: Run) -> tuple[int, ...]:
+def judged_cuts(run: Reference) -> tuple[int, ...]:
     """The first, the middle and the last cut of each stage."""
     chosen = []
     for stage in run.workload.stages:
@@ -68,18 +70,18 @@ def judged_cuts(run: Run) -> tuple[int, ...]:
     return tuple(dict.fromkeys(chosen))
 
 
-def last_cuts(run: Run) -> tuple[int, ...]:
+def last_cuts(run: Reference) -> tuple[int, ...]:
     """The last cut of each stage."""
     stages = (stage for stage in run.workload.stages if stage.kind is StageKind.DENOISE)
     return tuple(stage.stop_step - 1 for stage in stages)
 
 
 def tallies(
-    engine: Pipeline,
-    runs: Sequence[Run],
+    engine: EapgPipeline,
+    runs: Sequence[Reference],
     coders: Mapping[str, Coder],
     *,
-    judge: Callable[[Run], tuple[int, ...]],
+    judge: Callable[[Reference], tuple[int, ...]],
     every: Sequence[str],
 ) -> dict[str, Tally]:
     """Every codec at every cut; the video is finished at the cuts to judge, and for codecs of `every` at all cuts.
@@ -89,7 +91,7 @@ def tallies(
     found = {name: Tally() for name in coders}
     for run in runs:
         judged = judge(run)
-        for step in run.cuts:
+        for step in cuts_of(run.workload):
             for name in list(found):
                 finished = step in judged or name in every
                 try:
@@ -100,7 +102,7 @@ def tallies(
     return found
 
 
-def sample(engine: Pipeline, run: Run, step: int, coder: Coder, *, finished: bool) -> Sample:
+def sample(engine: EapgPipeline, run: Reference, step: int, coder: Coder, *, finished: bool) -> Sample:
     """One codec at one cut."""
     state = run.states[step]
     coded = coder(state, Place(engine, run.workload, step))
@@ -108,12 +110,14 @@ def sample(engine: Pipeline, run: Run, step: int, coder: Coder, *, finished: boo
     if finished and coded.latent == state:
         decibels = math.inf
     elif finished:
-        decibels = psnr_db(finish(engine, run.workload, step, coded.latent), run.frames)
+        decibels = psnr(finish(engine, run.workload, step, coded.latent), run.frames)
     stage = run.workload.stage_of(step).name
     return Sample(step, stage, elements(state), 8 * coded.size, decibels)
 
 
-def equal_row(engine: Pipeline, runs: Sequence[Run], found: Mapping[str, Tally], missing: str) -> Row:
+def equal_row(
+    engine: EapgPipeline, runs: Sequence[Reference], found: Mapping[str, Tally], missing: str
+) -> Row:
     """Our bytes against hivemind's where ours must give a video at least as good as theirs, cut by cut.
 
     `missing` says why there is no hivemind.
@@ -124,7 +128,7 @@ def equal_row(engine: Pipeline, runs: Sequence[Run], found: Mapping[str, Tally],
     ours_bits, their_bits, margin, cuts = 0, 0, math.inf, 0
     samples = iter(found[HIVEMIND].samples)
     for run in runs:
-        for step in run.cuts:
+        for step in cuts_of(run.workload):
             other = next(samples)
             if other.psnr_db is None or math.isinf(other.psnr_db):
                 continue
@@ -137,7 +141,7 @@ def equal_row(engine: Pipeline, runs: Sequence[Run], found: Mapping[str, Tally],
     return Row(figure, ratio, beside, f">= {HIVEMIND_BAR:g}", ratio >= HIVEMIND_BAR and margin >= 0)
 
 
-def _at_least(engine: Pipeline, run: Run, step: int, wanted_db: float) -> Sample:
+def _at_least(engine: EapgPipeline, run: Reference, step: int, wanted_db: float) -> Sample:
     """Ours at a final PSNR of at least so much, if a few tries reach it.
 
     The table is for qualities at which errors are larger than the rounding of frames to bytes.

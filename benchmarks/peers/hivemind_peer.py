@@ -15,7 +15,7 @@ from hivemind.proto.runtime_pb2 import CompressionType
 from hivemind.utils.tensor_descr import BatchTensorDescriptor
 from peer_pipe import Array, Fields, Reply, serve, timed
 
-READY_S = 30.0
+READY_S = 50.0
 WIDTH = 3840  # elements of a row; a latent is sent as rows
 
 
@@ -41,6 +41,22 @@ def _backend(name: str, outputs: int, compression: int) -> ModuleBackend:
     )
 
 
+def _announce_late(server: Server) -> None:
+    """Lets the thread that announces the experts begin only when the server is ready.
+
+    It would begin right before the connection handler is forked, and a lock that it holds just then (the one that
+    finds the folder for temporary files) is never opened in the fork: the server then hangs for ever.
+    """
+    thread = server.dht_handler_thread
+    announce = thread.run
+
+    def when_ready() -> None:
+        if server.ready.wait(READY_S):
+            announce()
+
+    thread.run = when_ready
+
+
 class Peer:
     """Both roles; only one is used in a process."""
 
@@ -57,6 +73,7 @@ class Peer:
             "hand.0": _backend("hand.0", 1, CompressionType.UNIFORM_8BIT),
         }
         self._server = Server(self._dht, backends, num_connection_handlers=1, device="cpu")
+        _announce_late(self._server)
         self._server.start()
         if not self._server.ready.wait(READY_S):
             raise TimeoutError("the server is not ready")

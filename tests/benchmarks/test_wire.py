@@ -10,19 +10,24 @@ import numpy as np
 import pytest
 import wire_echo
 import wire_handoff
+import wire_idle
 import wire_quality
 from figures import Row
 from wire_codecs import FP16, FP16_ZSTD, HIVEMIND, Coded, Place, elements, fp16, fp16_zstd, our_coder
-from wire_latents import PROMPTS, psnr_db, run_of
+from wire_handoff import HandOffs
+from wire_latents import PROMPTS, cuts_of, run_of
 from wire_links import PartCost, pipelined_s
 from wire_our_echo import array_of, parts_of
 from wire_peers import PeerError, PeerProcess
 from wire_quality import Sample, Tally
+from wire_series import Series
 from wire_shaper import Lane, Link, Shaper
 
 from eapg_split.codecs import CODECS
+from eapg_split.codecs.base import DEFAULT_FIDELITY
 from eapg_split.domain.latent import Latent
 from eapg_split.eapg.attributes import SCENES
+from eapg_split.eapg.calibration import psnr
 from eapg_split.eapg.lexicon import understand
 from tests.nodes import SMALL
 from tests.toy_engine import open_engine
@@ -74,10 +79,10 @@ def test_the_shaped_link_keeps_all_bytes_in_their_order_both_ways() -> None:
 
 
 def test_psnr_of_frames() -> None:
-    dark = np.zeros((2, 4, 4, 3), np.uint8)
-    assert psnr_db(dark, dark) == math.inf
-    assert psnr_db(dark, dark + 255) == pytest.approx(0.0)
-    assert psnr_db(dark, dark + 1) == pytest.approx(20 * math.log10(255))
+    dark, light, bright = ([np.full((4, 4, 3), level, np.uint8)] * 2 for level in (0, 1, 255))
+    assert psnr(dark, dark) == math.inf
+    assert psnr(dark, bright) == pytest.approx(0.0)
+    assert psnr(dark, light) == pytest.approx(20 * math.log10(255))
 
 
 def test_coding_sending_and_decoding_overlap() -> None:
@@ -116,7 +121,7 @@ def test_a_kept_run_is_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     first, second = run_of(engine, SMALL), run_of(engine, SMALL)
     assert first.states == second.states
     assert np.array_equal(first.frames, second.frames)
-    assert first.cuts == tuple(range(1, 9))
+    assert cuts_of(first.workload) == tuple(range(1, 9))
 
     def scaled(latent: Latent, place: Place) -> Coded:
         del place
@@ -146,20 +151,32 @@ def test_the_bars_of_bits_need_the_quality_too() -> None:
 
 def test_who_does_not_run_is_named_and_holds_no_bar() -> None:
     found = {
-        wire_echo.OURS: wire_echo.Series([0.010, 0.012, 0.011]),
-        wire_echo.DASK: wire_echo.Series([0.006]),
-        wire_echo.HIVEMIND: wire_echo.Series(failed="not installed: no wheel"),
-        wire_echo.RAY: wire_echo.Series([0.02]),
+        wire_echo.OURS: Series([0.010, 0.012, 0.011]),
+        wire_echo.DASK: Series([0.006]),
+        wire_echo.HIVEMIND: Series(failed="not installed: no wheel"),
+        wire_echo.RAY: Series([0.02]),
     }
     table = _by_figure(list(wire_echo.rows(found)))
     assert table[f"echo, times faster than {wire_echo.HIVEMIND}"].ours == "not installed: no wheel"
     assert not table[f"echo, times faster than {wire_echo.HIVEMIND}"].holds
     assert table[f"echo, times faster than {wire_echo.DASK}"].holds
 
-    series = wire_handoff.Series([0.2, 0.15, 0.16], 145_000, 0.156)
-    raw = wire_handoff.Series([1.7], 1_900_000, 1.56)
+    series = HandOffs([0.2, 0.15, 0.16], coded_bytes=145_000, ideal_s=0.156)
+    raw = HandOffs([1.7], coded_bytes=1_900_000, ideal_s=1.56)
     rows = list(wire_handoff.rows({"clean": series, FP16: raw}, wire_handoff.SLOW, "a latent"))
     assert [row.holds for row in rows if row.bar] == [True, False, True]
+
+
+def test_the_idle_engine_gives_frames_of_the_right_size() -> None:
+    engine = wire_idle.open_engine("idle")
+    workload = engine.unroll(SMALL)
+    frames = list(engine.decode(workload, Latent()))
+    last = workload.stages[-1].geometry
+    assert [frame.shape for frame in frames] == [(SMALL.height, SMALL.width, 3)] * last.frames
+    stage = workload.stage("stage2")
+    preview = engine.preview(workload, stage.start_step, Latent())
+    assert preview.shape[1:] == (stage.geometry.height, stage.geometry.width, 3)
+    assert engine.fidelity(workload, stage.start_step, 45.0) == DEFAULT_FIDELITY
 
 
 def test_an_echo_is_put_together_again() -> None:
