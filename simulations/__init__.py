@@ -1,0 +1,1 @@
+"""Virtual time: links that follow traces, and what is run over them."""
