@@ -1,5 +1,6 @@
 """What the steps of each stage cost one node with one engine and one set of weights."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -12,8 +13,9 @@ from eapg_split.errors import InvalidRequest
 class StageCost:
     """A step of `flops` takes overhead_s + flops / flops_per_s seconds at full clock.
 
-    `load_s` is what the first step waits for its weights; `joules_per_s` is None where no meter can be read.
-    An `uncertain` cost comes from a roofline instead of a measurement. Raises InvalidRequest for impossible numbers.
+    The first step of the stage on a node takes entry_flops / entry_flops_per_s besides (see Stage.entry_flops).
+    `load_s` is what the first step waits for its weights; `joules_per_s` is None where no meter can be read. An
+    `uncertain` cost comes from a roofline instead of a measurement. Raises InvalidRequest for impossible numbers.
     """
 
     overhead_s: float
@@ -22,15 +24,21 @@ class StageCost:
     memory_bytes: int = 0
     joules_per_s: float | None = None
     uncertain: bool = False
+    entry_flops_per_s: float = math.inf
 
     def __post_init__(self) -> None:
         numbers = (self.overhead_s, self.load_s, self.memory_bytes, self.joules_per_s or 0.0)
-        if not (0 < self.flops_per_s < float("inf") and all(0 <= value < float("inf") for value in numbers)):
+        finite = all(0 <= value < math.inf for value in numbers)
+        if not (0 < self.flops_per_s < math.inf and finite and self.entry_flops_per_s > 0):
             raise InvalidRequest("A profile holds a cost that is impossible: measure again, with 'profile'.")
 
     def seconds(self, flops: float) -> float:
         """One step of so many operations."""
         return self.overhead_s + flops / self.flops_per_s
+
+    def entry_seconds(self, entry_flops: float) -> float:
+        """What the first step of the stage on a node takes besides."""
+        return entry_flops / self.entry_flops_per_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ class Stage:
     """Steps `start_step` to `stop_step` (half-open) at one geometry.
 
     `parts` are the weights that a node must load for it; `flops_per_step` and `memory_bytes` are estimates.
+    `entry_flops` is what the first step of the stage on any node takes besides: what its steps share, computed there.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Stage:
     flops_per_step: float
     memory_bytes: int
     parts: tuple[str, ...]
+    entry_flops: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ _PARTS: Final[tuple[tuple[str, ...], ...]] = (
 )
 _TEXT_FLOPS: Final = 0.3e9
 _CELL_FLOPS: Final = (8e6, 2e6, 0.2e6, 0.2e6)  # one prediction, for each latent cell
-_ENCODE_PIXEL_FLOPS: Final = (0.0, 0.0, 4e3, 4e3)  # once a stage, for each pixel of each frame
+_ENTRY_PIXEL_FLOPS: Final = (0.0, 16e3, 16e3, 16e3)  # decode, raise, encode: once a stage, for each pixel
 _DECODE_PIXEL_FLOPS: Final = 11e3
 _WEIGHT_BYTES: Final = 32 << 20
 _RUNTIME_BYTES: Final = 96 << 20
@@ -86,18 +86,19 @@ def _stage(
     name, kind, geometry = f"stage{index}", StageKind.DENOISE, geometries[min(index, STAGES) - 1]
     if index == 0:
         name, kind, geometry = "text", StageKind.TEXT, geometries[0]
-        cost = _TEXT_FLOPS, _RUNTIME_BYTES
+        cost = _TEXT_FLOPS, _RUNTIME_BYTES, 0.0
     elif index <= STAGES:
         cost = _denoise_cost(request, index, geometry)
     else:
         name, kind = "decode", StageKind.DECODE
         geometry = replace(geometry, width=request.width, height=request.height)
-        cost = _DECODE_PIXEL_FLOPS * pixels * geometry.frames, _fixed_bytes(pixels)
+        cost = _DECODE_PIXEL_FLOPS * pixels * geometry.frames, _fixed_bytes(pixels), 0.0
     sees_text = index <= LAST_TEXT_STAGE
-    return Stage(name, kind, start_step, stop_step, sees_text, geometry, *cost, _PARTS[index])
+    flops, memory, entry = cost
+    return Stage(name, kind, start_step, stop_step, sees_text, geometry, flops, memory, _PARTS[index], entry)
 
 
-def _denoise_cost(request: Request, number: int, geometry: Geometry) -> tuple[float, int]:
+def _denoise_cost(request: Request, number: int, geometry: Geometry) -> tuple[float, int, float]:
     channels, frames, height, width = SPACES[number - 1].shape(geometry)
     cells = frames * height * width
     calls = 2 if number <= LAST_TEXT_STAGE and request.guidance != 1 else 1
@@ -105,8 +106,7 @@ def _denoise_cost(request: Request, number: int, geometry: Geometry) -> tuple[fl
     latents = 4 * channels * cells * _LATENT_COPIES
     memory = _fixed_bytes(geometry.width * geometry.height) + activations + latents
     pixels = geometry.width * geometry.height * geometry.frames
-    encode = _ENCODE_PIXEL_FLOPS[number - 1] * pixels / request.steps[number - 1]
-    return calls * _CELL_FLOPS[number - 1] * cells + encode, memory
+    return calls * _CELL_FLOPS[number - 1] * cells, memory, _ENTRY_PIXEL_FLOPS[number - 1] * pixels
 
 
 def _fixed_bytes(pixels: int) -> int:

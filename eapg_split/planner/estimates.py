@@ -13,8 +13,11 @@ class NodeEstimate:
     """One node, now.
 
     `step_s` has one entry for each step of the workload: seconds on this node as fast as it is now (throttling and
-    other load are in it), infinite where it cannot. `ready_s` is how long from now until it could start: queue, lease
-    and weights that it still has to load. Watts and joules are of its battery: 0 and infinite on mains.
+    other load are in it), infinite where it cannot. `entry_s[i]` comes on top when the state arrives before step i from
+    another node in the middle of a stage: what the steps of a stage share must be computed anew there, at the last
+    stage ten steps' worth. It is 0 at the first step of a stage, whose `step_s` holds that cost on any node.
+    `ready_s` is how long from now until it could start: queue, lease and weights that it still has to load. Watts and
+    joules are of its battery: 0 and infinite on mains.
     """
 
     step_s: tuple[float, ...]
@@ -26,6 +29,7 @@ class NodeEstimate:
     max_entropy_bits: float = math.inf  # coded size of a state that it takes on
     temperature_c: float = math.nan
     uncertain: bool = False
+    entry_s: tuple[float, ...] = ()  # one for each step, or none at all
 
 
 @dataclass(frozen=True, slots=True)
