@@ -12,13 +12,16 @@ from eapg_split.domain.plan import Plan, Segment
 from eapg_split.domain.topology import NodeId
 from eapg_split.errors import (
     CapacityExceeded,
+    CorruptPayload,
     EapgError,
     InfeasiblePlan,
+    NodeUnavailable,
     Retry,
     Unsupported,
 )
 
 MAX_ATTEMPTS: Final = 3
+MAX_ABANDONED: Final = 8  # hand-offs of a job; whoever is given up after that is left out of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +35,14 @@ class Opened:
 class Planning:
     """Waits for a plan that resumes at `start_step` without the nodes in `unavailable`.
 
-    `cause` is why the plan before was given up, None for the first one.
+    `cause` is the error for which the plan before was given up, None where there was none.
     """
 
     steps: int
     start_step: int = 0
     unavailable: frozenset[NodeId] = frozenset()
     cause: EapgError | None = None
+    abandoned: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class Running:
     index: int = 0
     attempt: int = 1
     unavailable: frozenset[NodeId] = frozenset()
+    abandoned: int = 0  # hand-offs that were given up for a better plan
 
     @property
     def segment(self) -> Segment:
@@ -105,6 +110,35 @@ class SegmentCommitted:
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentHandedBack:
+    """The state before `step` arrived whole and is the checkpoint; what is left is to be planned anew.
+
+    `step` is beyond the segment's start, and may be its stop. `unasked` says that the node gave it up by itself: then
+    the plans to come do without the node.
+    """
+
+    segment: Segment
+    attempt: int
+    step: int
+    unasked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentAbandoned:
+    """A hand-off was given up on the way for a better plan; the checkpoint at the segment's start stands."""
+
+    segment: Segment
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReturned:
+    """A node that was left out can be used again, from the next plan on."""
+
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentFailed:
     """A segment was lost; nothing of it is kept."""
 
@@ -118,7 +152,8 @@ class CancelRequested:
     """Somebody asked to stop."""
 
 
-Event = Started | Planned | PlanFailed | SegmentCommitted | SegmentFailed | CancelRequested
+Answer = SegmentCommitted | SegmentHandedBack | SegmentAbandoned | SegmentFailed
+Event = Started | Planned | PlanFailed | Answer | NodeReturned | CancelRequested
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +166,7 @@ class MakePlan:
 
 @dataclass(frozen=True, slots=True)
 class RunSegment:
-    """Run it from the checkpoint at its start; answer with SegmentCommitted or SegmentFailed.
+    """Run it from the checkpoint at its start; answer with one of `Answer`.
 
     Wait a little before a second or third attempt.
     """
@@ -158,6 +193,8 @@ def advance(state: State, event: Event) -> Outcome:
             return state, ()
         case _ if isinstance(event, CancelRequested):
             return Cancelled(), ((StopSegment(state.segment),) if isinstance(state, Running) else ())
+        case Planning() | Running() if isinstance(event, NodeReturned):
+            return replace(state, unavailable=state.unavailable - {event.node}), ()
         case Opened():
             if isinstance(event, Started):
                 return _plan(Planning(state.steps))
@@ -167,15 +204,25 @@ def advance(state: State, event: Event) -> Outcome:
             if isinstance(event, PlanFailed):
                 return Failed(_with_cause(event.error, state.cause)), ()
         case Running():
-            if isinstance(event, SegmentCommitted | SegmentFailed) and _answers(state, event):
-                return _commit(state) if isinstance(event, SegmentCommitted) else _lose(state, event.error)
+            if isinstance(event, Answer) and (event.segment, event.attempt) == (state.segment, state.attempt):
+                return _answered(state, event)
         case _:
             assert_never(state)
     return state, ()
 
 
-def _answers(state: Running, event: SegmentCommitted | SegmentFailed) -> bool:
-    return (event.segment, event.attempt) == (state.segment, state.attempt)
+def _answered(state: Running, event: Answer) -> Outcome:
+    match event:
+        case SegmentCommitted():
+            return _commit(state)
+        case SegmentHandedBack():
+            return _resume(state, event)
+        case SegmentAbandoned():
+            return _abandon(state)
+        case SegmentFailed(error=error):
+            return _lose(state, error)
+        case _:
+            assert_never(event)
 
 
 def _plan(state: Planning) -> Outcome:
@@ -190,13 +237,33 @@ def _start(state: Planning, plan: Plan) -> Outcome:
     used = {segment.node for segment in plan.segments}
     if (plan.start_step, plan.stop_step) != (state.start_step, state.steps) or used & state.unavailable:
         return Failed(InfeasiblePlan("The policy's plan does not cover what is left on available nodes.")), ()
-    return _run(Running(state.steps, plan, unavailable=state.unavailable))
+    return _run(Running(state.steps, plan, unavailable=state.unavailable, abandoned=state.abandoned))
 
 
 def _commit(state: Running) -> Outcome:
     if state.segment.stop_step == state.steps:
         return Done(), ()
     return _run(replace(state, index=state.index + 1, attempt=1))
+
+
+def _resume(state: Running, event: SegmentHandedBack) -> Outcome:
+    """Plan what is left. Every hand-back is at least one step further, so there is an end of them."""
+    if not state.segment.start_step < event.step <= state.segment.stop_step:
+        return _lose(state, CorruptPayload("A state came back that is not of the segment: send it again."))
+    if event.step == state.steps:
+        return Done(), ()
+    without = state.unavailable | ({state.segment.node} if event.unasked else set())
+    return _plan(Planning(state.steps, event.step, without, abandoned=state.abandoned))
+
+
+def _abandon(state: Running) -> Outcome:
+    """Plan the segment anew; not for ever, as nothing is gained by it."""
+    if state.abandoned == MAX_ABANDONED:
+        node = state.segment.node
+        return _replace(state, NodeUnavailable(f"Hand-offs to {node} were given up too often.", node_id=node))
+    return _plan(
+        Planning(state.steps, state.segment.start_step, state.unavailable, abandoned=state.abandoned + 1)
+    )
 
 
 def _lose(state: Running, error: EapgError) -> Outcome:
@@ -207,8 +274,13 @@ def _lose(state: Running, error: EapgError) -> Outcome:
     worth_repeating = not isinstance(error, Unsupported | CapacityExceeded)
     if worth_repeating and state.attempt < MAX_ATTEMPTS:
         return _run(replace(state, attempt=state.attempt + 1))
+    return _replace(state, error)
+
+
+def _replace(state: Running, error: EapgError) -> Outcome:
+    """Go on without the node."""
     without = state.unavailable | {state.segment.node}
-    return _plan(Planning(state.steps, state.segment.start_step, without, error))
+    return _plan(Planning(state.steps, state.segment.start_step, without, error, state.abandoned))
 
 
 def _with_cause(error: EapgError, cause: EapgError | None) -> EapgError:

@@ -9,22 +9,27 @@ from hypothesis import strategies as st
 from eapg_split.domain.plan import Cut, Plan, Segment
 from eapg_split.domain.session import (
     FINAL,
+    MAX_ABANDONED,
     MAX_ATTEMPTS,
     Action,
+    Answer,
     Cancelled,
     CancelRequested,
     Done,
     Event,
     Failed,
     MakePlan,
+    NodeReturned,
     Opened,
     PlanFailed,
     Planned,
     Planning,
     Running,
     RunSegment,
+    SegmentAbandoned,
     SegmentCommitted,
     SegmentFailed,
+    SegmentHandedBack,
     Started,
     State,
     StopSegment,
@@ -62,11 +67,14 @@ def make_plan(action: MakePlan) -> Event:
     return Planned(Plan(tuple(segments), cuts))
 
 
-class Driver:
-    """Performs actions, with `fault(action)` deciding what goes wrong, and keeps the books."""
+Fate = EapgError | SegmentHandedBack | SegmentAbandoned | None
 
-    def __init__(self, fault: Callable[[RunSegment], EapgError | None]) -> None:
-        self.fault = fault
+
+class Driver:
+    """Performs actions, with `fate(action)` deciding what comes of each, and keeps the books."""
+
+    def __init__(self, fate: Callable[[RunSegment], Fate]) -> None:
+        self.fate = fate
         self.committed = 0
         self.runs: list[RunSegment] = []
         self.plans = 0
@@ -80,9 +88,16 @@ class Driver:
             case RunSegment(segment, attempt):
                 assert segment.start_step == self.committed, "nothing that is committed runs again"
                 self.runs.append(action)
-                error = self.fault(action)
-                if error is not None:
-                    return SegmentFailed(segment, attempt, error)
+                fate = self.fate(action)
+                if isinstance(fate, EapgError):
+                    return SegmentFailed(segment, attempt, fate)
+                if (
+                    isinstance(fate, SegmentHandedBack)
+                    and segment.start_step < fate.step <= segment.stop_step
+                ):
+                    self.committed = fate.step
+                if fate is not None:
+                    return fate
                 self.committed = segment.stop_step
                 return SegmentCommitted(segment, attempt)
             case StopSegment():
@@ -122,6 +137,28 @@ def test_any_faults_come_to_an_end(data: st.DataObject) -> None:
 
 
 @given(st.data())
+def test_whatever_comes_of_segments_there_is_an_end(data: st.DataObject) -> None:
+    """Faults, hand-backs at any step, legal or not, and hand-offs that are given up."""
+
+    def fate(action: RunSegment) -> Fate:
+        segment, attempt = action.segment, action.attempt
+        match data.draw(st.sampled_from(["commit", "fail", "hand back", "abandon"])):
+            case "fail":
+                return data.draw(st.sampled_from(LEAVES))("It broke.")
+            case "hand back":
+                step = data.draw(st.integers(-1, STEPS + 1))
+                return SegmentHandedBack(segment, attempt, step, data.draw(st.booleans()))
+            case "abandon":
+                return SegmentAbandoned(segment, attempt)
+        return None
+
+    driver = Driver(fate)
+    state = driver.drive()
+    assert isinstance(state, Done | Failed)
+    assert isinstance(state, Done) == (driver.committed == STEPS)
+
+
+@given(st.data())
 def test_what_can_be_retried_never_ends_a_job_while_the_device_lives(data: st.DataObject) -> None:
     def fault(action: RunSegment) -> EapgError | None:
         if action.segment.node == "d" or data.draw(st.booleans()):
@@ -142,6 +179,50 @@ def test_a_full_node_is_left_at_once() -> None:
     driver = Driver(lambda action: CapacityExceeded("full") if action.segment.node == "e" else None)
     assert driver.drive() == Done()
     assert [r.segment.node for r in driver.runs] == ["d", "e", "c", "d"]
+
+
+def test_a_hand_back_at_every_step_costs_a_plan_each_and_no_step() -> None:
+    driver = Driver(lambda a: SegmentHandedBack(a.segment, a.attempt, a.segment.start_step + 1))
+    assert driver.drive() == Done()
+    assert [run.segment.start_step for run in driver.runs] == list(range(STEPS))
+    assert driver.plans == STEPS
+
+
+def test_a_node_that_gives_back_by_itself_is_left_out() -> None:
+    def fate(action: RunSegment) -> Fate:
+        if action.segment.node != "e":
+            return None
+        return SegmentHandedBack(action.segment, action.attempt, action.segment.start_step + 1, unasked=True)
+
+    driver = Driver(fate)
+    assert driver.drive() == Done()
+    ran = [(run.segment.node, run.segment.start_step) for run in driver.runs]
+    assert ran == [("d", 0), ("e", 3), ("c", 4), ("d", 5)]
+
+
+def test_hand_offs_are_not_given_up_for_ever() -> None:
+    def fate(action: RunSegment) -> Fate:
+        return SegmentAbandoned(action.segment, action.attempt) if action.segment.node == "e" else None
+
+    driver = Driver(fate)
+    assert driver.drive() == Done()
+    nodes = [run.segment.node for run in driver.runs]
+    assert nodes == ["d", *["e"] * (MAX_ABANDONED + 1), "c", "d"]
+    assert driver.committed == STEPS
+
+
+@pytest.mark.parametrize("state", [Planning(STEPS, unavailable=frozenset(REMOTES)), Opened(STEPS), Done()])
+def test_a_node_that_comes_back_can_be_used_again(state: State) -> None:
+    after, actions = advance(state, NodeReturned(REMOTES[0]))
+    assert actions == ()
+    if isinstance(state, Planning):
+        assert after == Planning(STEPS, unavailable=frozenset(REMOTES[1:]))
+    else:
+        assert after == state
+    left = Running(STEPS, running().plan, unavailable=frozenset(REMOTES))
+    assert advance(left, NodeReturned(REMOTES[1]))[0] == Running(
+        STEPS, left.plan, unavailable=frozenset(REMOTES[:1])
+    )
 
 
 def test_a_hopeless_error_ends_the_job() -> None:
@@ -168,7 +249,14 @@ def running() -> Running:
 def test_late_news_change_nothing() -> None:
     state = running()
     other = Segment(NodeId("e"), 3, 5)
+    answers: tuple[Answer, ...] = (
+        SegmentHandedBack(state.segment, 2, 1),
+        SegmentHandedBack(other, 1, 4),
+        SegmentAbandoned(other, 1),
+        SegmentAbandoned(state.segment, 2),
+    )
     for event in (
+        *answers,
         Started(),
         Planned(state.plan),
         PlanFailed(InfeasiblePlan("none")),
