@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from eapg_split.domain.topology import NodeId
+from eapg_split.planner.models.thermal import ThermalModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class NodeEstimate:
     temperature_c: float = math.nan
     uncertain: bool = False
     entry_s: tuple[float, ...] = ()  # one for each step, or none at all
+    charge: float = math.nan  # of its battery, 0 to 1
+    heat: ThermalModel | None = None  # how it warms and slows from temperature_c on; None: it does not
 
 
 @dataclass(frozen=True, slots=True)
