@@ -1,0 +1,52 @@
+"""What is assumed where nobody has measured anything yet. Every number here is replaced as soon as one is known."""
+
+from types import MappingProxyType
+from typing import Final
+
+from eapg_split.domain.profile import StageCost
+from eapg_split.domain.topology import Tier
+from eapg_split.planner.estimates import LinkEstimate
+
+# A small board, a workstation and a server, each without an accelerator, on float32 convolutions.
+_FLOPS_PER_S: Final = MappingProxyType({Tier.DEVICE: 20e9, Tier.EDGE: 80e9, Tier.CLOUD: 200e9})
+_OVERHEAD_S: Final = 0.005
+_LOAD_S: Final = 0.5  # of one stage's weights, from a disk that has not read them lately
+
+# Both directions of Wi-Fi to the next room; a mobile uplink and its downlink, three times as fast; a fixed line. The
+# rates are low, as a wrong guess costs least there; sigma is a factor of two in each direction.
+_SIGMA: Final = 0.7
+_LINKS: Final = MappingProxyType(
+    {
+        (Tier.DEVICE, Tier.EDGE): LinkEstimate(40e6, 0.01, _SIGMA),
+        (Tier.EDGE, Tier.DEVICE): LinkEstimate(40e6, 0.01, _SIGMA),
+        (Tier.DEVICE, Tier.CLOUD): LinkEstimate(10e6, 0.05, _SIGMA),
+        (Tier.CLOUD, Tier.DEVICE): LinkEstimate(30e6, 0.05, _SIGMA),
+    }
+)
+_FIXED_LINE: Final = LinkEstimate(100e6, 0.03, _SIGMA)
+
+
+def assumed_cost(tier: Tier) -> StageCost:
+    """A step of any stage on a node that has never been measured."""
+    return StageCost(
+        _OVERHEAD_S,
+        _FLOPS_PER_S[tier],
+        load_s=_LOAD_S,
+        uncertain=True,
+        entry_flops_per_s=_FLOPS_PER_S[tier],
+    )
+
+
+def assumed_link(source: Tier, target: Tier) -> LinkEstimate:
+    """A link that has carried nothing yet."""
+    return _LINKS.get((source, target), _FIXED_LINE)
+
+
+# A phone's battery and processor in their order of magnitude: 5 Ah at 3.85 V, and watts while it computes and waits.
+BATTERY_J: Final = 19 * 3600.0
+ACTIVE_W: Final = 5.0
+IDLE_W: Final = 1.0
+# What sending and receiving a byte adds to a phone's draw, between its LTE and its 5G figures (linear fits of Monsoon
+# measurements of a Galaxy S20, SIGCOMM'21 artifact).
+SEND_J_PER_BYTE: Final = 0.4e-6
+RECEIVE_J_PER_BYTE: Final = 0.1e-6
