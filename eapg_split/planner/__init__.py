@@ -46,4 +46,9 @@ def resolve(name: str) -> Policy:
     return policy  # type: ignore[no-any-return]
 
 
-__all__ = ["POLICIES", "Objective", "PlanView", "Policy", "resolve"]
+def fallbacks() -> tuple[Policy, ...]:
+    """What plans when another policy does not, in the order in which they are asked."""
+    return (PyramidPolicy(),)
+
+
+__all__ = ["POLICIES", "Objective", "PlanView", "Policy", "fallbacks", "resolve"]

@@ -9,7 +9,7 @@ from eapg_split.planner.policy import PlanView
 class CloudOnlyPolicy:
     """Text and denoising on the cloud as far as privacy allows; on the device while no cloud node answers.
 
-    Raises InfeasiblePlan where the topology has no cloud node at all.
+    Raises Refusal where the topology has no cloud node at all.
     """
 
     name = "cloud-only"

@@ -9,7 +9,7 @@ from eapg_split.planner.policy import PlanView
 class EdgeOnlyPolicy:
     """Text and denoising on the edge as far as privacy allows; on the device while no edge node answers.
 
-    Raises InfeasiblePlan where the topology has no edge node at all.
+    Raises Refusal where the topology has no edge node at all.
     """
 
     name = "edge-only"

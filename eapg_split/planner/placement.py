@@ -1,6 +1,6 @@
 """From a wish for each stage to a plan: what the fixed policies share."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
 from eapg_split.domain.plan import Cut, Plan, Segment
@@ -8,7 +8,7 @@ from eapg_split.domain.request import Privacy
 from eapg_split.domain.topology import Node, NodeId, Tier
 from eapg_split.domain.workload import Stage, StageKind
 from eapg_split.errors import InfeasiblePlan
-from eapg_split.planner.policy import PlanView
+from eapg_split.planner.policy import PlanView, Refusal
 
 
 def place(view: PlanView, wish: Callable[[Stage], Iterable[Tier]]) -> Plan:
@@ -25,7 +25,7 @@ def place(view: PlanView, wish: Callable[[Stage], Iterable[Tier]]) -> Plan:
         nodes.append(node.id)
         if note:
             notes[note] = None
-    return _assemble(view, nodes, notes)
+    return assemble(view, nodes, notes=notes)
 
 
 def may_leave(view: PlanView, stage: Stage) -> bool:
@@ -34,14 +34,82 @@ def may_leave(view: PlanView, stage: Stage) -> bool:
     return stage.kind is not StageKind.DECODE and not private
 
 
+def obstacle(view: PlanView, stage: Stage, node: Node) -> str:
+    """Why a node cannot take a stage, to be read after its name; empty when it can."""
+    if node.id in view.unavailable:
+        return "is unavailable"
+    if node.id != view.topology.device.id and not may_leave(view, stage):
+        return f"may not run {stage.name}, which must stay on the device"
+    pin = view.objective.pins.get(stage.name)
+    if pin is not None and pin != node.id:
+        return f"is not where {stage.name} is pinned"
+    if view.objective.codec not in node.codecs:
+        return f"does not know the codec {view.objective.codec}"
+    caps = [view.objective.memory_caps.get(node.id), node.memory_bytes]
+    if any(cap is not None and cap < stage.memory_bytes for cap in caps):
+        return f"has too little memory (about {stage.memory_bytes / 1e6:.0f} MB are needed)"
+    return ""
+
+
+def assemble(view: PlanView, nodes: Sequence[NodeId], *, codec: str = "", notes: Iterable[str] = ()) -> Plan:
+    """A plan from one node for each step from `view.start_step` on, every cut with the same codec.
+
+    The codec is the objective's unless another one is named. Raises InfeasiblePlan, also for too many cuts.
+    """
+    codec = codec or view.objective.codec
+    segments, step = [], view.start_step
+    for node, run in groupby(nodes):
+        length = len(list(run))
+        segments.append(Segment(node, step, step + length))
+        step += length
+    cuts = [Cut(segment.start_step, codec) for segment in segments[1:]]
+    if needs_entry(view, segments[0].node):
+        cuts.insert(0, Cut(view.start_step, codec))
+    plan = Plan.checked(view.rules, segments, cuts, notes=notes)
+    if len(cuts) > view.objective.max_cuts:
+        raise InfeasiblePlan(
+            f"The plan would have {len(cuts)} cuts and {view.objective.max_cuts} are allowed: allow more."
+        )
+    return plan
+
+
+def needs_entry(view: PlanView, first: NodeId) -> bool:
+    """Whether a plan that starts on a node begins with a transfer from where the state is."""
+    return view.start_step > 0 and first != (view.at or view.topology.device.id)
+
+
+def rest_of(view: PlanView, current: Plan) -> Plan:
+    """What a plan says of the steps from `view.start_step` on, as a plan of its own.
+
+    It begins with a transfer where the state is elsewhere, through the plan's own codec at that boundary, or the
+    objective's where it has none. Raises InfeasiblePlan where nothing of the plan is left; nothing else is checked.
+    """
+    start = view.start_step
+    segments = tuple(
+        Segment(part.node, max(part.start_step, start), part.stop_step)
+        for part in current.segments
+        if part.stop_step > start
+    )
+    if not segments:
+        raise InfeasiblePlan(f"The plan ends before step {start}.")
+    cuts = tuple(cut for cut in current.cuts if cut.step > start)
+    if needs_entry(view, segments[0].node):
+        named = next((cut.codec for cut in current.cuts if cut.step == start), view.objective.codec)
+        cuts = (Cut(start, named), *cuts)
+    return Plan(segments, cuts, current.notes)
+
+
 def _choose(view: PlanView, stage: Stage, tiers: tuple[Tier, ...]) -> tuple[Node, str]:
     """The node for a stage, and a note unless its first wish came true."""
     device = view.topology.device
+    pin = view.objective.pins.get(stage.name)
+    if pin is not None:
+        return view.topology.node(pin), ""
     if not tiers or not may_leave(view, stage):
         return device, ""
     for tier in tiers:
         for node in view.topology.of_tier(tier):
-            if _obstacle(view, stage, node):
+            if obstacle(view, stage, node):
                 continue
             if tier is tiers[0]:
                 return node, ""
@@ -49,35 +117,12 @@ def _choose(view: PlanView, stage: Stage, tiers: tuple[Tier, ...]) -> tuple[Node
     return device, f"{stage.name} runs on the device: {_reason(view, stage, tiers[0])}."
 
 
-def _obstacle(view: PlanView, stage: Stage, node: Node) -> str:
-    """Why a node cannot take a stage; empty when it can."""
-    if node.id in view.unavailable:
-        return "is unavailable"
-    if view.objective.codec not in node.codecs:
-        return f"does not know the codec {view.objective.codec}"
-    if node.memory_bytes is not None and node.memory_bytes < stage.memory_bytes:
-        return f"has too little memory (about {stage.memory_bytes / 1e6:.0f} MB are needed)"
-    return ""
-
-
 def _reason(view: PlanView, stage: Stage, tier: Tier) -> str:
-    obstacles = [f"{node.id} {_obstacle(view, stage, node)}" for node in view.topology.of_tier(tier)]
+    obstacles = [f"{node.id} {obstacle(view, stage, node)}" for node in view.topology.of_tier(tier)]
     return ", ".join(obstacles) or f"there is no {tier} node"
 
 
-def _assemble(view: PlanView, nodes: list[NodeId], notes: Iterable[str]) -> Plan:
-    segments, step = [], view.start_step
-    for node, run in groupby(nodes):
-        length = len(list(run))
-        segments.append(Segment(node, step, step + length))
-        step += length
-    cuts = [Cut(segment.start_step, view.objective.codec) for segment in segments[1:]]
-    if view.start_step > 0 and segments[0].node != view.topology.device.id:
-        cuts.insert(0, Cut(view.start_step, view.objective.codec))
-    return Plan.checked(view.rules, segments, cuts, notes=notes)
-
-
 def require(view: PlanView, tier: Tier, policy: str) -> None:
-    """Raise InfeasiblePlan unless the topology has a node of a tier."""
+    """Raise Refusal unless the topology has a node of a tier."""
     if not view.topology.of_tier(tier):
-        raise InfeasiblePlan(f"The policy {policy} needs a node of tier {tier}: add one, or use pyramid.")
+        raise Refusal(f"The policy {policy} needs a node of tier {tier}: add one, or use pyramid.")

@@ -11,6 +11,7 @@ from eapg_split.domain.plan import Plan, PlanRules
 from eapg_split.domain.request import Privacy
 from eapg_split.domain.topology import NodeId, Topology
 from eapg_split.domain.workload import Workload
+from eapg_split.errors import InfeasiblePlan
 from eapg_split.planner.estimates import Estimates
 
 API_VERSION: Final = 1
@@ -107,6 +108,10 @@ class Revision:
     reason: str
 
 
+class Refusal(InfeasiblePlan):
+    """A policy would rather end the job than let another policy plan it: what the person chose is not there."""
+
+
 @runtime_checkable
 class Policy(Protocol):
     """Makes plans. One object serves one job at a time; what it learned between jobs is in `state`."""
@@ -115,7 +120,10 @@ class Policy(Protocol):
     def name(self) -> str: ...
 
     def plan(self, view: PlanView) -> Plan:
-        """A plan that obeys `view.rules`. Raises InfeasiblePlan when there is none."""
+        """A plan that obeys `view.rules` and the limits of the objective.
+
+        Raises InfeasiblePlan when it finds none: then another policy has a try; Refusal forbids that.
+        """
         ...
 
 
@@ -125,4 +133,45 @@ class RevisingPolicy(Policy, Protocol):
 
     def revise(self, view: PlanView, current: Plan, occasion: Occasion) -> Revision:
         """Keep `current` or replace what is left of it, from `view.start_step` on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StepMeasured:
+    """`step` took `seconds` of computing on `node`."""
+
+    node: NodeId
+    step: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TransferMeasured:
+    """`bytes` of coded state went from one node to another within `seconds`."""
+
+    source: NodeId
+    target: NodeId
+    bytes: int
+    seconds: float
+
+
+Measurement = StepMeasured | TransferMeasured
+
+State = Mapping[str, object]  # what JSON can hold
+
+
+@runtime_checkable
+class LearningPolicy(Policy, Protocol):
+    """A policy that is told what really happened, and keeps what it learned between jobs."""
+
+    def observe(self, measurement: Measurement) -> None:
+        """One step or transfer of the job that was planned last."""
+        ...
+
+    def state_dict(self) -> State:
+        """Everything learned, as JSON can hold it, of at most 1 MB."""
+        ...
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from there. Raises ValueError for a state that is not its own: it then starts anew."""
         ...
