@@ -16,6 +16,7 @@ from eapg_split.domain.topology import Node, NodeId, Tier, Topology
 from eapg_split.domain.workload import Stage, StageKind, Workload
 from eapg_split.planner.drift import Drift
 from eapg_split.planner.estimates import CodecEstimate, Estimates, LinkEstimate, NodeEstimate
+from eapg_split.planner.models.thermal import ThermalModel
 from eapg_split.planner.priors import (
     ACTIVE_W,
     BATTERY_J,
@@ -51,6 +52,7 @@ class NodeKnowledge:
     )  # a limit that the node declares, besides what its battery and heat allow
     lease_s: float = 0.0  # until a reservation on it begins
     ours: bool = False
+    heat: ThermalModel | None = None  # how it warms, where somebody knows: by default it does not
 
     @property
     def now(self) -> Telemetry:
@@ -180,6 +182,8 @@ class Outlook:
         return NodeEstimate(
             step_s=tuple(step_s),
             entry_s=tuple(entry_s),
+            charge=now.charge.value,
+            heat=knowledge.heat,
             ready_s=waits_s + (0.0 if node.tier is Tier.DEVICE else sum(load_s.values())),
             active_w=power.active_w,
             idle_w=power.idle_w,
