@@ -15,7 +15,7 @@ from wire_speed import Subject
 
 from eapg_split.codecs import CODECS
 from eapg_split.codecs.auto import AutoCodec
-from eapg_split.codecs.base import Codec, Fidelity, Part, slice_array, slices_of
+from eapg_split.codecs.base import Codec, Fidelity, Part, slice_view, slices_of
 from eapg_split.domain.latent import Latent
 
 AUTO: Final = "auto"
@@ -118,7 +118,7 @@ def fp16_costs(latent: Latent) -> list[PartCost]:
     """Raw 16-bit floats, cut and overlapped in the same way."""
     found = []
     for piece in slices_of(latent.spec):
-        array = slice_array(latent, piece)
+        array = slice_view(latent, piece)
         began = time.thread_time()
         half = array.astype(np.float16)
         middle = time.thread_time()

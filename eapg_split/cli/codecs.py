@@ -1,12 +1,11 @@
 """`eapg-split codec list` and `eapg-split codec calibrate`."""
 
-import inspect
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from eapg_split.cli.text import table
+from eapg_split.cli.text import purpose, table
 from eapg_split.codecs import CODECS
 from eapg_split.domain.request import Request
 from eapg_split.eapg.attributes import SCENES
@@ -20,10 +19,7 @@ _WIDTH, _HEIGHT = 256, 144  # what the table says of steps holds for other sizes
 
 def codec_lines() -> list[str]:
     """Each codec with what it does."""
-    rows = [
-        (name, "yes" if codec.lossless else "no", (inspect.getdoc(type(codec)) or "").split("\n")[0])
-        for name, codec in CODECS.items()
-    ]
+    rows = [(name, "yes" if codec.lossless else "no", purpose(type(codec))) for name, codec in CODECS.items()]
     return table(("name", "lossless", "what it does"), rows).splitlines()
 
 

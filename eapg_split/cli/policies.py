@@ -1,14 +1,12 @@
 """`eapg-split policy list`."""
 
-import inspect
-
-from eapg_split.cli.text import table
+from eapg_split.cli.text import purpose, table
 from eapg_split.planner import POLICIES
 
 
 def policy_lines() -> list[str]:
     """Each policy with what it does, and how to use one's own."""
-    rows = [(name, (inspect.getdoc(kind) or "").split("\n")[0]) for name, kind in POLICIES.items()]
+    rows = [(name, purpose(kind)) for name, kind in POLICIES.items()]
     return [
         *table(("name", "what it does"), rows).splitlines(),
         "",

@@ -1,5 +1,6 @@
-"""Plain text for people: aligned tables, sizes, durations."""
+"""Plain text for people: aligned tables, sizes, durations, what a class is for."""
 
+import inspect
 from collections.abc import Sequence
 from unicodedata import east_asian_width
 
@@ -38,6 +39,11 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s"
+
+
+def purpose(kind: type) -> str:
+    """The first line of a class's docstring."""
+    return (inspect.getdoc(kind) or "").split("\n")[0]
 
 
 def _columns(text: str) -> int:

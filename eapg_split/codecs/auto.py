@@ -20,6 +20,7 @@ from eapg_split.codecs.base import (
     Floats,
     Part,
     Slice,
+    slice_view,
     slices_of,
 )
 from eapg_split.codecs.choice import Candidate, priced, ranked
@@ -27,7 +28,7 @@ from eapg_split.codecs.clean import CleanCodec
 from eapg_split.codecs.int4 import Int4Codec
 from eapg_split.codecs.int8 import Int8Codec
 from eapg_split.codecs.lossless import LosslessCodec
-from eapg_split.codecs.standalone import check_finite, first_slices, slice_view
+from eapg_split.codecs.standalone import check_finite, first_slices
 from eapg_split.domain.latent import Latent, LatentSpec, TensorSpec
 from eapg_split.errors import CorruptPayload, InvalidRequest
 
@@ -149,13 +150,11 @@ def _coded(candidate: Candidate, latent: Latent, wanted: Slice, fidelity: Fideli
     values = slice_view(latent, wanted)
     head = bytes([candidate.code])
     if candidate.codec.lossless and wanted.tensor.name not in EXACT_TENSORS:
-        values = np.ascontiguousarray(
-            values
-        )  # which the codec needs too, and which is several times faster to check
+        values = np.ascontiguousarray(values)  # which is several times faster to check, and no more to code
         check_finite(wanted, values.min(), values.max())
     if candidate.alone is not None:
         return candidate.alone.encode_slice(wanted, values, head)
-    alone = Latent({wanted.tensor.name: np.ascontiguousarray(values)})
+    alone = Latent({wanted.tensor.name: values})
     return head + b"".join(part.body for part in candidate.codec.encode(alone, fidelity))
 
 

@@ -18,6 +18,7 @@ Floats = NDArray[np.float32]
 MAX_BODY_BYTES: Final = 2**31
 PART_RAW_BYTES: Final = 2**18  # what one part aims to hold, before coding
 TIME_AXIS: Final = 2
+_LARGE: Final = 2**20  # numbers
 EXACT_TENSORS: Final = ("text",)  # small, and read by networks that were trained on its exact values
 
 
@@ -78,6 +79,12 @@ def frames_of(tensor: TensorSpec) -> tuple[int, int]:
     """How many frames a tensor has, and how many of them a full slice."""
     frames = tensor.shape[TIME_AXIS] if len(tensor.shape) > TIME_AXIS else 1
     return frames, min(frames, max(1, PART_RAW_BYTES * frames // tensor.raw_bytes))
+
+
+def slice_view(latent: Latent, wanted: Slice) -> Floats:
+    """The slice's elements where they are: no copy, so not C-contiguous."""
+    array = latent[wanted.tensor.name]
+    return array if array.ndim <= TIME_AXIS else array[:, :, wanted.start : wanted.stop]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,40 +162,49 @@ class Codec(Protocol):
 
 
 class Assembly:
-    """Puts decoded slices together; memory grows only with what really came."""
+    """Puts decoded slices together; memory is taken only by what really came, for none is written to before."""
 
     def __init__(self, spec: LatentSpec) -> None:
-        self._spec = spec
         self._slices = slices_of(spec)
-        self._pieces: list[Floats] = []
+        self._arrays: dict[str, Floats] = {}
+        self._count = 0
 
     def wanted(self) -> Slice:
         """The slice that comes next. Raises CorruptPayload when all of them are here."""
-        if len(self._pieces) == len(self._slices):
+        if self._count == len(self._slices):
             raise CorruptPayload("The payload has more parts than its latent: send it again.")
-        return self._slices[len(self._pieces)]
+        return self._slices[self._count]
 
     def add(self, piece: Floats) -> None:
         """Takes the wanted slice's array. Raises CorruptPayload when its shape is another."""
-        if piece.shape != self.wanted().shape:
+        wanted = self.wanted()
+        if piece.shape != wanted.shape:
             raise CorruptPayload("A part of the payload has another shape than its slice: send it again.")
-        self._pieces.append(piece)
+        name, shape = wanted.tensor.name, wanted.tensor.shape
+        if piece.shape == shape:
+            self._arrays[name] = piece
+        else:  # written to its place while the cache holds it
+            if wanted.start == 0:
+                self._arrays[name] = _room(shape)
+            self._arrays[name][:, :, wanted.start : wanted.stop] = piece
+        self._count += 1
 
     def finish(self) -> Latent:
         """The latent. Raises CorruptPayload while slices are missing."""
-        if len(self._pieces) < len(self._slices):
+        if self._count < len(self._slices):
             raise CorruptPayload(
-                f"The payload ended after {len(self._pieces)} of {len(self._slices)} parts: send it again."
+                f"The payload ended after {self._count} of {len(self._slices)} parts: send it again."
             )
-        pieces: dict[str, list[Floats]] = {}
-        for wanted, piece in zip(self._slices, self._pieces, strict=True):
-            pieces.setdefault(wanted.tensor.name, []).append(piece)
-        return Latent(
-            {
-                name: parts[0] if len(parts) == 1 else np.concatenate(parts, axis=TIME_AXIS)
-                for name, parts in pieces.items()
-            }
-        )
+        return Latent(self._arrays)
+
+
+def _room(shape: tuple[int, ...]) -> Floats:
+    """An array that is not written to yet: its first touch, page by page, takes as long as decoding 8 bits a number.
+
+    For 4 MiB and more numpy asks the system for large pages, so somewhat smaller arrays are cut from as much.
+    """
+    size = math.prod(shape)
+    return np.empty(max(size, _LARGE) if size >= _LARGE // 2 else size, np.float32)[:size].reshape(shape)
 
 
 class SliceDecoder:
@@ -222,11 +238,3 @@ def latent_of(codec: Codec, payload: Payload) -> Latent:
     for part in payload.parts:
         decoder.add(part)
     return decoder.finish()
-
-
-def slice_array(latent: Latent, wanted: Slice) -> Floats:
-    """The slice's elements, C-contiguous."""
-    array = latent[wanted.tensor.name]
-    if array.ndim <= TIME_AXIS:
-        return array
-    return np.ascontiguousarray(array[:, :, wanted.start : wanted.stop])

@@ -17,15 +17,16 @@ from eapg_split.codecs.base import (
     Floats,
     Part,
     Slice,
-    slice_array,
+    slice_view,
     slices_of,
 )
 from eapg_split.codecs.blocks import Layout
 from eapg_split.codecs.chain import LARGEST_STEP, Chain, Header
 from eapg_split.codecs.entropy import LARGEST
 from eapg_split.codecs.lossless import ESTIMATED_BITS, LosslessCodec
+from eapg_split.codecs.standalone import check_finite
 from eapg_split.domain.latent import Latent, LatentSpec
-from eapg_split.errors import CorruptPayload, EngineFailure
+from eapg_split.errors import CorruptPayload
 
 _DEFAULT_SHARE: Final = 0.02  # of the root mean square, where no step is given
 _DEFAULT_BITS: Final = 4.0
@@ -51,7 +52,7 @@ class CleanCodec:
                 steps = _steps(latent[wanted.tensor.name], wanted, layout, fidelity)
                 chain = None if steps is None else Chain(layout, steps)
                 head += b"" if steps is None else steps.astype("<f4").tobytes()
-            values = slice_array(latent, wanted)
+            values = slice_view(latent, wanted)
             if layout is None or chain is None:
                 yield Part.of(_EXACT.encode_slice(wanted, values, _KIND_EXACT))
             else:
@@ -106,11 +107,9 @@ def _layout(wanted: Slice) -> Layout | None:
 def _steps(whole: Floats, wanted: Slice, layout: Layout, fidelity: Fidelity) -> Floats | None:
     """A quantiser step for each channel, large enough that no number grows beyond its bound; None for huge values."""
     values = whole[0]
-    peak = max(-float(values.min()), float(values.max()))
-    if not np.isfinite(peak):
-        raise EngineFailure(
-            f"Tensor {wanted.tensor.name} holds values that are not finite numbers: nothing to send."
-        )
+    low, high = values.min(), values.max()
+    check_finite(wanted, low, high)
+    peak = max(-float(low), float(high))
     if peak > _HUGE:
         return None
     step = fidelity.steps.get(wanted.tensor.name)

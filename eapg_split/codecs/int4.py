@@ -7,64 +7,34 @@ a half-precision step reach 22.9 dB at the same 4.5 bits, and affine ones with t
 """
 
 import math
-from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eapg_split.codecs.base import DEFAULT_FIDELITY, Fidelity, Floats, Part, Slice, SliceDecoder
-from eapg_split.codecs.lossless import ESTIMATED_BITS, LosslessCodec
-from eapg_split.codecs.standalone import (
-    Doubles,
-    arithmetic,
-    as_float32,
-    channel_rows,
-    check_finite,
-    check_length,
-    check_scales,
-    encoded_slices,
-    first_slices,
-    is_exact,
-)
-from eapg_split.domain.latent import Latent, LatentSpec
+from eapg_split.codecs.affine import AffineCodec, arithmetic, as_float32, channel_rows, check_scales
+from eapg_split.codecs.base import Floats, Slice
+from eapg_split.codecs.standalone import Doubles, check_finite
 
 _GROUP: Final = 32
 _LEVELS: Final = 15
 _UNITS: Final = 255
 _SCALE_BYTES: Final = 16  # lowest value and unit of a channel, float64 each
-_EXACT: Final = LosslessCodec()
 
 
-class Int4Codec:
+class Int4Codec(AffineCodec):
     """Half a byte a number, and a scale for each group of 32 along the rows of a channel."""
 
     name = "int4"
-    lossless = False
 
-    def encode(self, latent: Latent, fidelity: Fidelity = DEFAULT_FIDELITY) -> Iterator[Part]:
-        del fidelity  # its steps follow from the data
-        return encoded_slices(latent, self.encode_slice)
+    def _body_bytes(self, wanted: Slice) -> int:
+        return _Layout.of(wanted).body_bytes
 
-    def decoder(self, spec: LatentSpec) -> SliceDecoder:
-        return SliceDecoder(spec, self.decode_slice)
-
-    def estimate_bits(self, spec: LatentSpec, fidelity: Fidelity = DEFAULT_FIDELITY) -> float:
-        """Exact but for the text."""
-        del fidelity
-        return sum(
-            count * (ESTIMATED_BITS * first.size if is_exact(first) else 8.0 * _Layout.of(first).body_bytes)
-            for first, count in first_slices(spec)
-        )
-
-    def encode_slice(self, wanted: Slice, values: Floats, head: bytes = b"") -> bytes:
-        """Scales of channels and groups, then half a byte an element. Raises EngineFailure on values not finite."""
-        if is_exact(wanted):
-            return _EXACT.encode_slice(wanted, values, head)
-        layout = _Layout.of(wanted)
-        groups = _grouped(values, layout)
+    def _encoded(self, wanted: Slice, values: Floats) -> tuple[memoryview, memoryview, memoryview]:
+        """Scales of channels and groups, then half a byte an element."""
+        groups = _grouped(values, _Layout.of(wanted))
         least, most = groups.min(axis=0), groups.max(axis=0)
-        lows, highs = least.min(axis=(0, 2)), most.max(axis=(0, 2))
+        lows, highs = least.min(axis=2).min(axis=0), most.max(axis=2).max(axis=0)
         check_finite(wanted, lows, highs)
         low, high = lows.astype(np.float64), highs.astype(np.float64)
         unit = (high - low)[:, None] / _UNITS
@@ -74,31 +44,26 @@ class Int4Codec:
         heights = np.clip(np.ceil((most - starts) / divisor), 0, _UNITS)
         steps = heights * (unit / _LEVELS)
         kind = arithmetic(low, high)
-        work = np.subtract(groups, starts.astype(kind), dtype=kind)
+        work = groups.astype(kind, copy=False)
+        np.subtract(work, starts.astype(kind), out=work)
         np.multiply(work, (1 / np.where(steps > 0, steps, 1.0)).astype(kind), out=work)
         np.rint(work, out=work)
         np.clip(work, 0, _LEVELS, out=work)
-        scales = np.concatenate((low, unit[:, 0])).astype("<f8").tobytes()
-        codes = np.stack((floors, heights)).astype(np.uint8).tobytes()
-        return b"".join((head, scales, codes, _packed(work.astype(np.uint8))))
+        scales = np.stack((low, unit[:, 0])).astype("<f8", copy=False)
+        return scales.data, np.stack((floors, heights)).astype(np.uint8).data, _packed(work)
 
-    def decode_slice(self, wanted: Slice, body: bytes | memoryview) -> Floats:
-        """Raises CorruptPayload on another length, and on scales that are no numbers."""
-        if is_exact(wanted):
-            return _EXACT.decode_slice(wanted, body)
+    def _decoded(self, wanted: Slice, body: bytes | memoryview) -> Floats:
         layout = _Layout.of(wanted)
-        check_length(body, layout.body_bytes)
         low, starts, steps = _scales(wanted, body, layout)
         levels = _unpacked(np.frombuffer(body, np.uint8, offset=layout.head_bytes)).reshape(layout.groups)
-        kind = arithmetic(low, (starts + _LEVELS * steps).max(axis=(0, 2)))
-        values = np.multiply(levels, steps.astype(kind), dtype=kind)
+        kind = arithmetic(low, (starts + _LEVELS * steps).max(axis=2).max(axis=0))
+        values = levels.astype(kind)
+        np.multiply(values, steps.astype(kind), out=values)
         np.add(values, starts.astype(kind), out=values)
         rows = np.moveaxis(as_float32(values), 0, -1).reshape(layout.batch, layout.channels, -1)
         return np.ascontiguousarray(rows[:, :, : layout.length]).reshape(wanted.shape)
 
-    def steps_of(self, wanted: Slice, body: bytes | memoryview) -> Doubles:
-        if is_exact(wanted):
-            return np.zeros(1)
+    def _steps(self, wanted: Slice, body: bytes | memoryview) -> Doubles:
         steps: Doubles = _scales(wanted, body, _Layout.of(wanted))[2].max(axis=(0, 2))
         return steps
 
@@ -133,13 +98,14 @@ class _Layout(NamedTuple):
 
 
 def _grouped(values: Floats, layout: _Layout) -> Floats:
+    """A copy."""
     rows = values.reshape(layout)
     members, _, _, count = layout.groups
     missing = count * members - layout.length
     if missing:
         rows = np.pad(rows, ((0, 0), (0, 0), (0, missing)), mode="edge")
     groups = rows.reshape(layout.batch, layout.channels, count, members)
-    return np.ascontiguousarray(np.moveaxis(groups, -1, 0))
+    return np.moveaxis(groups, -1, 0).copy()
 
 
 def _scales(wanted: Slice, body: bytes | memoryview, layout: _Layout) -> tuple[Doubles, Doubles, Doubles]:
@@ -147,20 +113,18 @@ def _scales(wanted: Slice, body: bytes | memoryview, layout: _Layout) -> tuple[D
     low, unit = np.frombuffer(body, "<f8", 2 * layout.channels).reshape(2, layout.channels)
     codes = np.frombuffer(body, np.uint8, 2 * layout.group_count, layout.channels * _SCALE_BYTES)
     floors, heights = codes.reshape(2, *layout.groups[1:])
-    with np.errstate(over="ignore", invalid="ignore"):
-        starts = low[:, None] + floors * unit[:, None]
-        steps = heights * (unit[:, None] / _LEVELS)
-        check_scales(wanted, low, low + unit)
-        check_scales(
-            wanted, starts, starts + (_LEVELS - 1) * steps
-        )  # the last level may be beyond, see as_float32
+    starts = low[:, None] + floors * unit[:, None]
+    steps = heights * (unit[:, None] / _LEVELS)
+    check_scales(wanted, low, low + unit)
+    # the last level may be beyond, see as_float32
+    check_scales(wanted, starts, starts + (_LEVELS - 1) * steps)
     return low, starts, steps
 
 
-def _packed(levels: NDArray[np.uint8]) -> memoryview:
+def _packed(levels: Floats | Doubles) -> memoryview:
     """Two levels a byte: one of the first half with one of the second, so that both are read in a row."""
     half = _GROUP // 2
-    return np.bitwise_or(levels[:half], np.left_shift(levels[half:], 4)).data
+    return (levels[half:] * 16 + levels[:half]).astype(np.uint8).data
 
 
 def _unpacked(packed: NDArray[np.uint8]) -> NDArray[np.uint8]:

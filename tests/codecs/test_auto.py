@@ -16,7 +16,7 @@ from eapg_split.codecs.base import (
     Payload,
     latent_of,
     payload_of,
-    slice_array,
+    slice_view,
     slices_of,
 )
 from eapg_split.codecs.int4 import Int4Codec
@@ -52,7 +52,7 @@ class Differences:
         before = np.float32(0)
         for wanted in slices_of(latent.spec):
             self.elements.append(wanted.size)
-            first = slice_array(latent, wanted).ravel()[0]
+            first = slice_view(latent, wanted).ravel()[0]
             yield Part.of(np.float32(first - before).tobytes())
             before = first
 
@@ -141,7 +141,7 @@ def test_a_chain_arrives() -> None:
     payload = payload_of(codec, LATENT)
     assert latent_of(codec, payload) == latent_of(Differences(), payload_of(Differences(), LATENT))
     second = slices_of(LATENT.spec)[1]
-    alone = Part.of(Int8Codec().encode_slice(second, slice_array(LATENT, second), bytes([INT8])))
+    alone = Part.of(Int8Codec().encode_slice(second, slice_view(LATENT, second), bytes([INT8])))
     for parts in [
         (payload.parts[0], alone),
         (alone, payload.parts[0]),
