@@ -34,9 +34,10 @@ def check_plan(view: PlanView, plan: object) -> Plan:
 
 
 def allowed_codecs(view: PlanView) -> frozenset[str]:
-    """The codec that was asked for, and those that the estimates offer in its place."""
-    offered = view.estimates.codecs if view.estimates is not None else ()
-    return frozenset({view.objective.codec, *(codec.name for codec in offered)})
+    """The codec that was asked for; for "auto" also those that the estimates offer."""
+    asked = view.objective.codec
+    offered = view.estimates.codecs if view.estimates is not None and asked == "auto" else ()
+    return frozenset({asked, *(codec.name for codec in offered)})
 
 
 def _check_shape(plan: Plan) -> None:
