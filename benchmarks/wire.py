@@ -28,7 +28,7 @@ from figures import Row, show, write
 from wire_codecs import FP16, FP16_ZSTD, HIVEMIND, Coder, Place, fp16, fp16_zstd, hivemind_coder, our_coders
 from wire_latents import PROMPTS, cuts_of, run_of
 from wire_peers import PeerError, PeerProcess, peer_process
-from wire_quality import QUALITY_DB, SHOWPIECE
+from wire_quality import QUALITY_DB, SHOWPIECE, Tally
 from wire_shaper import Link
 from wire_speed import Subject
 
@@ -92,17 +92,18 @@ class Bench:
         return f"{megabytes:.2f} MB of fp32 after {HAND_OFF_STAGE}"
 
     @cached_property
+    def handed(self) -> dict[str, Tally]:
+        """What each single codec makes of the latent that leaves the device, and of the video."""
+        step, coders = self.subject.place.step, our_coders()
+        return {
+            name: Tally([wire_quality.sample(self.engine, self.largest, step, coders[name], finished=True)])
+            for name in wire_links.single_codecs()
+        }
+
+    @property
     def good(self) -> tuple[str, ...]:
-        """The single codecs that reach the quality where the latent leaves the device."""
-        found = []
-        for name in wire_links.single_codecs():
-            coder = our_coders()[name]
-            sample = wire_quality.sample(
-                self.engine, self.largest, self.subject.place.step, coder, finished=True
-            )
-            if sample.psnr_db is not None and sample.psnr_db >= QUALITY_DB:
-                found.append(name)
-        return tuple(found)
+        """The single codecs that reach the quality there."""
+        return tuple(name for name, tally in self.handed.items() if tally.worst_db() >= QUALITY_DB)
 
 
 def quality(bench: Bench) -> Iterator[Row]:
@@ -153,6 +154,7 @@ def handoff(bench: Bench) -> Iterator[Row]:
 
 def links(bench: Bench) -> Iterator[Row]:
     """All rates, computed; some of them measured."""
+    yield wire_quality.handed_row(bench.handed, bench.label)
     yield from wire_links.rows(bench.subject, bench.good, bench.label, times=bench.setup.times(10))
     if bench.setup.quick:
         yield Row("hand-offs over further shaped links", "skipped with --quick")

@@ -180,6 +180,14 @@ def rows(found: Mapping[str, Tally], label: str) -> Iterator[Row]:
         yield _step_row(found, step)
 
 
+def handed_row(found: Mapping[str, Tally], label: str) -> Row:
+    """The codecs at one cut: where the latent leaves the device, whose clip may be larger than those above."""
+    ours = found[SHOWPIECE]
+    beside = {name: _summary(tally) for name, tally in found.items() if name != SHOWPIECE}
+    figure = f"bits an element and final video, {SHOWPIECE}, {label}"
+    return Row(figure, _summary(ours), beside, f">= {QUALITY_DB:g} dB", ours.worst_db() >= QUALITY_DB)
+
+
 def _against(ours: Tally, other: Tally | None, name: str, bar: float) -> Row:
     figure = f"times fewer bytes than {name}, {SHOWPIECE} at {QUALITY_DB:g} dB"
     if other is None:

@@ -147,6 +147,8 @@ def test_the_bars_of_bits_need_the_quality_too() -> None:
     assert bars[2].ours == pytest.approx(800 / 120)
     poor = list(wire_quality.rows({"clean": tally(120, 44.0), **others}, "clips"))
     assert [row.holds for row in poor if row.bar] == [False, False, False]
+    assert wire_quality.handed_row({"clean": tally(120, 45.0)}, "a latent").holds
+    assert not wire_quality.handed_row({"clean": tally(120, 44.9)}, "a latent").holds
 
 
 def test_who_does_not_run_is_named_and_holds_no_bar() -> None:
