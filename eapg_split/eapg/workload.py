@@ -28,7 +28,7 @@ _PARTS: Final[tuple[tuple[str, ...], ...]] = (
 )
 _TEXT_FLOPS: Final = 0.3e9
 _CELL_FLOPS: Final = (8e6, 2e6, 0.2e6, 0.2e6)  # one prediction, for each latent cell
-_ENTRY_PIXEL_FLOPS: Final = (0.0, 16e3, 16e3, 16e3)  # decode, raise, encode: once a stage, for each pixel
+_ENTRY_PIXEL_FLOPS: Final = (0.0, 4e3, 4e3, 4e3)  # decode, raise, encode: once a stage, for each pixel
 _DECODE_PIXEL_FLOPS: Final = 11e3
 _WEIGHT_BYTES: Final = 32 << 20
 _RUNTIME_BYTES: Final = 96 << 20
