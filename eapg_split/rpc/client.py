@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -10,9 +10,11 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from eapg_split.codecs.base import Part
+from eapg_split.domain.telemetry import Telemetry
 from eapg_split.errors import CorruptPayload, NodeUnavailable
 from eapg_split.rpc import methods
 from eapg_split.rpc.convert import description_from_proto, prepare_to_proto
+from eapg_split.rpc.convert_telemetry import interval_to_proto, telemetry_from_proto
 from eapg_split.rpc.probe import Probed, send_probe
 from eapg_split.rpc.security import channel_credentials, check_clear_text
 from eapg_split.rpc.segment_call import SegmentCall
@@ -23,6 +25,7 @@ from eapg_split.runtime.peer import Emit, NodeDescription, SegmentDone, SegmentO
 from eapg_split.runtime.settings import PeerAddress, TlsFiles
 
 _PREPARE_S = 120.0
+_SILENCE_S = 5.0  # beyond the interval, then a node that tells of itself is thought to hang
 
 
 def open_channel(address: str, tls: TlsFiles | None, *, insecure: bool) -> grpc.aio.Channel:
@@ -109,6 +112,43 @@ class GrpcPeer:
                 return await send_probe(call, parts)
             finally:
                 call.cancel()
+
+    async def telemetry(self, interval_s: float = 1.0) -> AsyncGenerator[Telemetry, None]:
+        """The node's looks at itself, taken at most twice as often as they were asked for."""
+        loop = asyncio.get_running_loop()
+        request = interval_to_proto(interval_s)
+        channel = await self._connect()
+        open_call = channel.unary_stream(
+            methods.TELEMETRY,
+            request_serializer=node_pb2.TelemetryRequest.SerializeToString,
+            response_deserializer=node_pb2.NodeTelemetry.FromString,
+        )
+        call = open_call(request)
+        due_s = 0.0
+        try:
+            while True:
+                message = await self._look(call, interval_s + _SILENCE_S)
+                await asyncio.sleep(due_s - loop.time())
+                due_s = loop.time() + interval_s / 2
+                yield telemetry_from_proto(message, at_s=loop.time())
+        finally:
+            call.cancel()
+
+    async def _look(
+        self, call: "grpc.aio.UnaryStreamCall[object, node_pb2.NodeTelemetry]", silence_s: float
+    ) -> node_pb2.NodeTelemetry:
+        """The next look. Raises NodeUnavailable where the node stops, or says nothing for so long."""
+        try:
+            async with errors_of(self.name), asyncio.timeout(silence_s):
+                message = await call.read()
+        except TimeoutError:
+            raise NodeUnavailable(
+                f"Node {self.name} has not told how it is for {silence_s:g} s: check that it is not stuck.",
+                node_id=self.name,
+            ) from None
+        if not isinstance(message, node_pb2.NodeTelemetry):
+            raise NodeUnavailable(f"Node {self.name} stops.", node_id=self.name)
+        return message
 
     async def close(self) -> None:
         """Closes the channel."""

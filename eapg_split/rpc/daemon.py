@@ -47,7 +47,8 @@ def run_daemon(
         asyncio.run(_serve(settings, worker, open_sink))
     finally:
         worker.thread.close()
-    if worker.thread.busy:
+        worker.senses.close()
+    if worker.thread.busy or worker.senses.busy:
         # a step that nobody waits for must not hold the process: everything else is closed by now
         sys.stdout.flush()
         sys.stderr.flush()
@@ -84,7 +85,8 @@ async def _serve(settings: DaemonSettings, worker: Worker, open_sink: OpenSink |
             maximum_concurrent_rpcs=4 * settings.limits.sessions + _SPARE_CALLS,
         )
         services = [methods.NODE_SERVICE]
-        handlers = [NodeService(worker).handler()]
+        nodes = NodeService(worker)
+        handlers = [nodes.handler()]
         if open_sink is not None:
             services.append(methods.JOB_SERVICE)
             jobs = JobService(worker, peers, open_sink, open_peer=lambda peer: _open_peer(peer, settings))
@@ -97,6 +99,7 @@ async def _serve(settings: DaemonSettings, worker: Worker, open_sink: OpenSink |
             _announce(settings, address)
             await _until_stopped(settings.parent, signals)
             await say_stopping()
+            nodes.stop_telling()
             await _drain(server, signals, settings.drain_s)
         finally:
             await server.stop(0)

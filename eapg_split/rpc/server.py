@@ -1,12 +1,12 @@
 """NodeService: convert, call the worker, convert back. Errors are left to the interceptor."""
 
 import asyncio
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 
 import grpc
 from google.protobuf.message import DecodeError
 
-from eapg_split.errors import InvalidRequest
+from eapg_split.errors import CapacityExceeded, InvalidRequest
 from eapg_split.rpc.convert import (
     description_to_proto,
     order_from_proto,
@@ -14,6 +14,7 @@ from eapg_split.rpc.convert import (
     step_to_proto,
 )
 from eapg_split.rpc.convert_handoff import declaration_from_proto, declaration_to_proto
+from eapg_split.rpc.convert_telemetry import interval_from_proto, telemetry_to_proto
 from eapg_split.rpc.frames import part_messages
 from eapg_split.rpc.incoming import Incoming
 from eapg_split.rpc.methods import NODE_SERVICE
@@ -32,6 +33,7 @@ from eapg_split.runtime.worker import Worker
 
 _Context = grpc.aio.ServicerContext
 _MAX_PROBES = 2
+_MAX_WATCHERS = 16
 
 
 class NodeService:
@@ -40,6 +42,8 @@ class NodeService:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._probes = asyncio.Semaphore(_MAX_PROBES)
+        self._watchers = 0
+        self._stopping = asyncio.Event()
 
     def handler(self) -> "grpc.GenericRpcHandler[object, object]":
         """All methods; Run and Probe take and give raw bytes, see `rpc.wire`."""
@@ -58,6 +62,11 @@ class NodeService:
                 ),
                 "Run": grpc.stream_stream_rpc_method_handler(self.run),
                 "Probe": grpc.stream_stream_rpc_method_handler(self.probe),
+                "Telemetry": grpc.unary_stream_rpc_method_handler(
+                    self.telemetry,
+                    request_deserializer=node_pb2.TelemetryRequest.FromString,
+                    response_serializer=node_pb2.NodeTelemetry.SerializeToString,
+                ),
             },
         )
 
@@ -96,6 +105,28 @@ class NodeService:
         del requests
         async with self._probes, open_stream(context, self._worker.setup.limits.arrival_s) as stream:
             await answer_probe(stream.incoming, stream.outbox)
+
+    async def telemetry(
+        self, request: node_pb2.TelemetryRequest, context: "_Context[object, node_pb2.NodeTelemetry]"
+    ) -> None:
+        """Looks until the watcher goes or the daemon stops; a slow watcher gets fewer, and always new ones."""
+        interval_s = interval_from_proto(request)
+        if self._watchers >= _MAX_WATCHERS:
+            raise CapacityExceeded(
+                f"At most {_MAX_WATCHERS} may watch one node: close another watcher first."
+            )
+        self._watchers += 1
+        try:
+            while not self._stopping.is_set():
+                await context.write(telemetry_to_proto(await self._worker.telemetry()))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), interval_s)
+        finally:
+            self._watchers -= 1
+
+    def stop_telling(self) -> None:
+        """Ends every stream of telemetry: they would hold a daemon that drains."""
+        self._stopping.set()
 
     async def _received(
         self, order: SegmentOrder, declaration: Declaration, stream: RunStream

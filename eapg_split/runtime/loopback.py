@@ -1,7 +1,10 @@
 """A peer in this process: the same hand-offs, payloads and orders as over a wire, without one."""
 
+import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from eapg_split.domain.telemetry import Telemetry
 from eapg_split.runtime.events import Returning
 from eapg_split.runtime.handoff import Outgoing
 from eapg_split.runtime.peer import Emit, NodeDescription, SegmentDone, SegmentOrder
@@ -44,6 +47,12 @@ class LoopbackPeer:
             peak_rss_bytes=result.peak_rss_bytes,
             encode_s=result.outgoing.encode_s,
         )
+
+    async def telemetry(self, interval_s: float = 1.0) -> AsyncGenerator[Telemetry, None]:
+        """What the worker says of itself."""
+        while True:
+            yield await self._worker.telemetry()
+            await asyncio.sleep(interval_s)
 
     async def close(self) -> None:
         """Nothing is held."""

@@ -1,11 +1,12 @@
 """Another node as seen from here: the seam between the coordinator and whatever carries its calls."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from eapg_split.codecs.base import DEFAULT_FIDELITY, Fidelity
 from eapg_split.domain.request import Request
+from eapg_split.domain.telemetry import Telemetry
 from eapg_split.domain.topology import Node
 from eapg_split.runtime.deadline import Deadline
 from eapg_split.runtime.events import SegmentEvent
@@ -105,6 +106,13 @@ class Peer(Protocol):
 
         Raises SessionNotFound where the node has lost a tensor that `state` only names.
         When this is cancelled the node stops at its next step boundary and keeps nothing of the session.
+        """
+
+    def telemetry(self, interval_s: float = 1.0) -> AsyncGenerator[Telemetry, None]:
+        """The node's looks at itself, one at once and then one every interval, 0.1 to 60 s; `at_s` is their arrival.
+
+        Absurd readings are unknown. Raises NodeUnavailable once the node falls silent or stops, Unsupported for a
+        node that cannot tell. Whoever stops early closes the iterator.
         """
 
     async def close(self) -> None:

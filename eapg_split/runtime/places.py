@@ -29,6 +29,11 @@ class Places:
     def __len__(self) -> int:
         return len(self._holders)
 
+    @property
+    def sessions(self) -> tuple[str, ...]:
+        """Who is in flight here."""
+        return tuple(self._holders)
+
     @asynccontextmanager
     async def held(self, order: SegmentOrder) -> AsyncIterator[None]:
         """Holds a place for the block; a newer attempt at the session takes over the older one's.

@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from eapg_split.codecs.base import Codec, Fidelity
 from eapg_split.domain.latent import Latent
 from eapg_split.domain.request import Request
+from eapg_split.domain.telemetry import MAX_RESIDENT, Telemetry, reading
 from eapg_split.domain.topology import Node, NodeId, Tier
 from eapg_split.domain.workload import StageKind, Workload
 from eapg_split.errors import (
@@ -23,6 +24,7 @@ from eapg_split.errors import (
     InvalidRequest,
     Unsupported,
 )
+from eapg_split.runtime.backlog import Backlog
 from eapg_split.runtime.engine import Engine
 from eapg_split.runtime.events import Accepted, StepDone
 from eapg_split.runtime.handoff import Declaration
@@ -37,6 +39,8 @@ from eapg_split.runtime.reception import Reception
 from eapg_split.runtime.serial_thread import SerialThread
 from eapg_split.runtime.settings import Limits
 from eapg_split.runtime.state_checks import check_declaration, check_finite, check_spec
+from eapg_split.runtime.telemetry.senses import Senses
+from eapg_split.runtime.telemetry.source import NoSensors, OpenTelemetry
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -52,6 +56,7 @@ class WorkerSetup:
     codecs: Mapping[str, Codec]
     open_engine: Callable[[], Engine]
     limits: Limits
+    open_telemetry: OpenTelemetry = NoSensors
 
 
 class Worker:
@@ -63,6 +68,9 @@ class Worker:
         self.links = LinkRates()
         self._engine: Engine | None = None
         self.places = Places(setup.node, setup.limits)
+        self.senses = Senses(setup.open_telemetry(self.thread.busy_s))
+        self.backlog = Backlog()
+        self._resident: dict[str, None] = {}
         self._kept = KeptResults(setup.limits)
         self._held = HeldStates(setup.limits)
 
@@ -86,6 +94,17 @@ class Worker:
             limits=setup.limits,
         )
 
+    async def telemetry(self) -> Telemetry:
+        """How this node is now; `at_s` is on the loop's clock."""
+        look = await self.senses.look()
+        return replace(
+            look,
+            at_s=asyncio.get_running_loop().time(),
+            queue_s=self.backlog.queue_s(self.places.sessions),
+            sessions=reading("sessions", self.running_sessions),
+            resident=tuple(self._resident)[:MAX_RESIDENT],
+        )
+
     async def engine(self) -> Engine:
         """The engine, opened at the first call."""
         if self._engine is None:
@@ -96,8 +115,7 @@ class Worker:
         """Loads the weights of a segment ahead of its hand-off."""
         workload = await self._unrolled(order)
         engine = await self.engine()
-        parts = workload.parts(order.start_step, order.stop_step)
-        await self._call("loading weights", lambda: engine.prepare(parts))
+        await self._load(engine, workload.parts(order.start_step, order.stop_step))
 
     async def execute(self, order: SegmentOrder, state: Latent, emit: Emit) -> Latent:
         """The state after the segment's last step; `emit` gets each step, and previews when asked.
@@ -108,8 +126,7 @@ class Worker:
             workload = await self._unrolled(order)
             check_spec(order, workload, state.spec)
             engine = await self.engine()
-            parts = workload.parts(order.start_step, order.stop_step)
-            await self._call("loading weights", lambda: engine.prepare(parts))
+            await self._load(engine, workload.parts(order.start_step, order.stop_step))
             for step in range(order.start_step, order.stop_step):
                 state = await self._step(order, workload, step, state, emit)
             check_finite(state, self.setup.node)
@@ -166,8 +183,7 @@ class Worker:
     async def frames(self, workload: Workload, state: Latent) -> AsyncIterator[NDArray[np.uint8]]:
         """Decodes the last state: RGB frames (height, width, 3), one by one."""
         engine = await self.engine()
-        parts = workload.parts(workload.steps - 1, workload.steps)
-        await self._call("loading weights", lambda: engine.prepare(parts))
+        await self._load(engine, workload.parts(workload.steps - 1, workload.steps))
         frames: Iterator[NDArray[np.uint8]] = engine.decode(workload, state)
         while (frame := await self._call("decoding", lambda: next(frames, None))) is not None:
             yield frame
@@ -182,6 +198,10 @@ class Worker:
         engine = await self.engine()
         return await self._call("looking up", lambda: engine.fidelity(workload, step, quality_db))
 
+    async def _load(self, engine: Engine, parts: tuple[str, ...]) -> None:
+        await self._call("loading weights", lambda: engine.prepare(parts))
+        self._resident.update(dict.fromkeys(parts))
+
     async def _step(
         self, order: SegmentOrder, workload: Workload, step: int, state: Latent, emit: Emit
     ) -> Latent:
@@ -192,8 +212,9 @@ class Worker:
         after = await self._call(
             f"step {step} ({stage.name})", lambda: engine.run_step(workload, step, state)
         )
-        setup = self.setup
-        await emit(StepDone(setup.node, setup.tier, stage.name, step, workload.steps, loop.time() - began))
+        setup, seconds = self.setup, loop.time() - began
+        self.backlog.stepped(order.session, step, seconds)
+        await emit(StepDone(setup.node, setup.tier, stage.name, step, workload.steps, seconds))
         if order.previews and stage.kind is StageKind.DENOISE and step + 1 == stage.stop_step:
             clip = await self._call("previewing", lambda: engine.preview(workload, step, after))
             for frame in preview_frames(stage.name, step, clip):
@@ -220,6 +241,7 @@ class Worker:
             raise InvalidRequest(
                 "The text step needs the prompt, which was withheld: send it or run it elsewhere."
             )
+        self.backlog.expect(order.session, workload, order.start_step, order.stop_step)
         return workload
 
     @asynccontextmanager

@@ -188,3 +188,61 @@ class RunDone(_message.Message):
     peak_rss_bytes: int
     encode_s: float
     def __init__(self, compute_s: _Optional[float] = ..., peak_rss_bytes: _Optional[int] = ..., encode_s: _Optional[float] = ...) -> None: ...
+
+class TelemetryRequest(_message.Message):
+    __slots__ = ("interval_s",)
+    INTERVAL_S_FIELD_NUMBER: _ClassVar[int]
+    interval_s: float
+    def __init__(self, interval_s: _Optional[float] = ...) -> None: ...
+
+class Reading(_message.Message):
+    __slots__ = ("value", "modelled")
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    MODELLED_FIELD_NUMBER: _ClassVar[int]
+    value: float
+    modelled: bool
+    def __init__(self, value: _Optional[float] = ..., modelled: _Optional[bool] = ...) -> None: ...
+
+class NodeTelemetry(_message.Message):
+    __slots__ = ("charge", "plugged", "power_w", "temperature_c", "headroom", "clock_ratio", "load", "memory_free_bytes", "queue_s", "sessions", "resident", "links")
+    CHARGE_FIELD_NUMBER: _ClassVar[int]
+    PLUGGED_FIELD_NUMBER: _ClassVar[int]
+    POWER_W_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_C_FIELD_NUMBER: _ClassVar[int]
+    HEADROOM_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_RATIO_FIELD_NUMBER: _ClassVar[int]
+    LOAD_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_S_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    RESIDENT_FIELD_NUMBER: _ClassVar[int]
+    LINKS_FIELD_NUMBER: _ClassVar[int]
+    charge: Reading
+    plugged: Reading
+    power_w: Reading
+    temperature_c: Reading
+    headroom: Reading
+    clock_ratio: Reading
+    load: Reading
+    memory_free_bytes: Reading
+    queue_s: Reading
+    sessions: Reading
+    resident: _containers.RepeatedScalarFieldContainer[str]
+    links: _containers.RepeatedCompositeFieldContainer[LinkSight]
+    def __init__(self, charge: _Optional[_Union[Reading, _Mapping]] = ..., plugged: _Optional[_Union[Reading, _Mapping]] = ..., power_w: _Optional[_Union[Reading, _Mapping]] = ..., temperature_c: _Optional[_Union[Reading, _Mapping]] = ..., headroom: _Optional[_Union[Reading, _Mapping]] = ..., clock_ratio: _Optional[_Union[Reading, _Mapping]] = ..., load: _Optional[_Union[Reading, _Mapping]] = ..., memory_free_bytes: _Optional[_Union[Reading, _Mapping]] = ..., queue_s: _Optional[_Union[Reading, _Mapping]] = ..., sessions: _Optional[_Union[Reading, _Mapping]] = ..., resident: _Optional[_Iterable[str]] = ..., links: _Optional[_Iterable[_Union[LinkSight, _Mapping]]] = ...) -> None: ...
+
+class LinkSight(_message.Message):
+    __slots__ = ("source", "target", "bits_per_s", "sigma", "rtt_s", "age_s")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    BITS_PER_S_FIELD_NUMBER: _ClassVar[int]
+    SIGMA_FIELD_NUMBER: _ClassVar[int]
+    RTT_S_FIELD_NUMBER: _ClassVar[int]
+    AGE_S_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    target: str
+    bits_per_s: float
+    sigma: float
+    rtt_s: float
+    age_s: float
+    def __init__(self, source: _Optional[str] = ..., target: _Optional[str] = ..., bits_per_s: _Optional[float] = ..., sigma: _Optional[float] = ..., rtt_s: _Optional[float] = ..., age_s: _Optional[float] = ...) -> None: ...

@@ -1,0 +1,1 @@
+"""What this node knows of itself, and where from: one source a file, chosen by configuration."""
