@@ -34,6 +34,7 @@ _DAEMON_KEYS: Final = MappingProxyType(
         "engine": str,
         "threads": int,
         "weights": str,
+        "profile": str,
         "insecure": bool,
         "drain_s": float,
         "peers": list,
@@ -78,7 +79,7 @@ def read_daemon_file(path: Path, tier: Tier) -> DaemonSettings:
     """Reads one daemon's configuration. Raises InvalidRequest with the key that is wrong."""
     table = _Table(_load(path), _DAEMON_KEYS, path, "")
     defaults = DaemonSettings(NodeId(tier), tier)
-    weights = table.get("weights", "")
+    weights, profile = table.get("weights", ""), table.get("profile", "")
     limits = _Table(table.get("limits", {}), _LIMIT_KEYS, path, "limits")
     return replace(
         defaults,
@@ -88,6 +89,7 @@ def read_daemon_file(path: Path, tier: Tier) -> DaemonSettings:
         engine=table.get("engine", defaults.engine),
         threads=table.get("threads", defaults.threads),
         weights=path.parent / weights if weights else None,
+        profile=path.parent / profile if profile else None,
         tls=_tls(table),
         insecure=table.get("insecure", defaults.insecure),
         drain_s=table.get("drain_s", defaults.drain_s),
@@ -122,7 +124,7 @@ def daemon_settings(arguments: Sequence[str], tier: Tier) -> DaemonSettings:
 
 
 _FLAGS: Final = frozenset(
-    {"node", "listen", "engine", "threads", "weights", "insecure", "ready_file", "parent"}
+    {"node", "listen", "engine", "threads", "weights", "profile", "insecure", "ready_file", "parent"}
 )
 
 
@@ -144,6 +146,9 @@ def _daemon_parser(tier: Tier) -> argparse.ArgumentParser:
     add("--engine", metavar="KIND", help="onnx, torch, or module:callable (default: onnx)")
     add("--threads", type=int, metavar="N", help="threads of the engine; 0 lets it choose")
     add("--weights", type=Path, metavar="DIR", help="folder with the weights (default: the shipped ones)")
+    add(
+        "--profile", type=Path, metavar="FILE", help="what steps cost here (default: where 'profile' puts it)"
+    )
     add("--tls-ca", type=Path, metavar="PEM", help="who signs the certificates of this topology")
     add("--tls-cert", type=Path, metavar="PEM", help="this node's certificate")
     add("--tls-key", type=Path, metavar="PEM", help="this node's private key")

@@ -6,6 +6,7 @@ from eapg_split.domain.request import Privacy, Request
 from eapg_split.domain.topology import Node, NodeId, Tier
 from eapg_split.errors import InvalidRequest
 from eapg_split.rpc.convert_handoff import declaration_to_proto, fidelity_from_proto, fidelity_to_proto
+from eapg_split.rpc.convert_profile import costs_to_proto, profile_from_proto
 from eapg_split.rpc.v1 import common_pb2, node_pb2
 from eapg_split.runtime.deadline import Deadline
 from eapg_split.runtime.events import StepDone
@@ -143,6 +144,7 @@ def description_to_proto(value: NodeDescription) -> node_pb2.NodeDescription:
         peak_rss_bytes=value.peak_rss_bytes,
         running_sessions=value.running_sessions,
         limits=node_pb2.Limits(sessions=value.limits.sessions, payload_bytes=value.limits.payload_bytes),
+        costs=costs_to_proto(value.profile),
     )
 
 
@@ -170,6 +172,7 @@ def description_from_proto(message: node_pb2.NodeDescription, *, address: str) -
         running_sessions=message.running_sessions,
         protocol=message.protocol,
         limits=Limits(sessions=message.limits.sessions, payload_bytes=message.limits.payload_bytes),
+        profile=profile_from_proto(message),
     )
 
 

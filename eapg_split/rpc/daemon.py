@@ -24,6 +24,8 @@ from eapg_split.rpc.server import NodeService
 from eapg_split.rpc.status import ErrorTranslator
 from eapg_split.rpc.v1 import job_pb2, node_pb2  # noqa: F401  # reflection finds what is imported
 from eapg_split.runtime.engine import OpenEngine, engine_opener
+from eapg_split.runtime.own_profile import ProfileHome
+from eapg_split.runtime.profile_store import read as read_profile
 from eapg_split.runtime.settings import DaemonSettings, PeerAddress
 from eapg_split.runtime.sink import OpenSink
 from eapg_split.runtime.worker import Worker, WorkerSetup
@@ -42,11 +44,14 @@ def run_daemon(
     logging.basicConfig(
         format=f"%(asctime)s {settings.node} %(levelname)s %(message)s", level=logging.WARNING
     )
+    if settings.profile is not None and settings.profile.exists():
+        read_profile(settings.profile)  # says at once what is wrong with it
     worker = Worker(_setup(settings, open_engine))
     try:
         asyncio.run(_serve(settings, worker, open_sink))
     finally:
         worker.thread.close()
+        worker.profile.save()
         worker.senses.close()
     if worker.thread.busy or worker.senses.busy:
         # a step that nobody waits for must not hold the process: everything else is closed by now
@@ -65,6 +70,7 @@ def _setup(settings: DaemonSettings, open_engine: OpenEngine) -> WorkerSetup:
         codecs=CODECS,
         open_engine=lambda: opener(settings.engine, threads=settings.threads, weights=settings.weights),
         limits=settings.limits,
+        profile_home=ProfileHome(settings.profile, settings.threads),
     )
 
 

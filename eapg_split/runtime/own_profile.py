@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,7 @@ _GUESSED_LOAD_S: Final = 0.3
 _ENTRY_GAIN: Final = 0.3  # one in each segment
 _FRESH_S: Final = 5.0
 _SAVE_EVERY_S: Final = 120.0
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -42,7 +43,7 @@ class ProfileHome:
 
 
 class OwnProfile:
-    """One per worker. `open` and `save_if_due` are for the engine's thread. Without a home nothing is kept on disk."""
+    """One per worker. `open` and `timed` are for the engine's thread. Without a home nothing is kept on disk."""
 
     def __init__(
         self, node: NodeId, home: ProfileHome | None = None, *, clock: Callable[[], float] = time.monotonic
@@ -72,10 +73,20 @@ class OwnProfile:
         """How fast the processor is just now, of its full clock: costs are kept as they are at full clock."""
         self._clock_ratio, self._seen_s = ratio, self._clock()
 
+    def timed(self, workload: Workload, step: int, call: Callable[[], T], *, first: bool) -> T:
+        """What `call` gives, which is that step in the engine's thread; how long it took corrects the profile."""
+        began = time.perf_counter()
+        result = call()
+        self.observe(workload, step, time.perf_counter() - began, first=first)
+        if self._changed_s is not None and self._clock() - self._changed_s >= _SAVE_EVERY_S:
+            self.save()
+        return result
+
     def observe(self, workload: Workload, step: int, seconds: float, *, first: bool) -> None:
         """Takes what a step took here; `first` says that it was the first of a segment, after loading or a hand-off.
 
-        Such a one tells what entering the stage costs if there is something to enter, and nothing else.
+        The first step of a stage tells what entering it costs. That of a segment tells nothing else: it also warms up
+        what was loaded, and whether the stage had to be entered anew nobody can say.
         """
         if self._profile is None or not 0 < seconds < math.inf:
             return
@@ -85,21 +96,16 @@ class OwnProfile:
             return
         if self._clock() - self._seen_s < _FRESH_S:
             seconds *= self._clock_ratio
-        if first and not stage.entry_flops and stage.stop_step - stage.start_step > 1:
-            return  # it also warmed up what was just loaded, and others will follow
-        if stage.entry_flops > 0 and (first or step == stage.start_step):
+        if stage.entry_flops > 0 and step == stage.start_step:
             corrected = _with_entry(cost, stage.entry_flops, seconds - cost.seconds(stage.flops_per_step))
+        elif first and stage.stop_step - stage.start_step > 1:
+            return
         else:
             corrected = _with_step(cost, seconds / cost.seconds(stage.flops_per_step))
         stages = MappingProxyType({**self._profile.stages, stage.name: corrected})
         self._profile = replace(self._profile, stages=stages)
         if self._changed_s is None:
             self._changed_s = self._clock()
-
-    def save_if_due(self) -> None:
-        """Writes corrections to disk that have waited for two minutes."""
-        if self._changed_s is not None and self._clock() - self._changed_s >= _SAVE_EVERY_S:
-            self.save()
 
     def save(self) -> None:
         """Writes what was measured and corrected, but no guesses. A disk that refuses costs a line in the log."""

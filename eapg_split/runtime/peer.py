@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from eapg_split.codecs.base import DEFAULT_FIDELITY, Fidelity
+from eapg_split.domain.profile import Profile
 from eapg_split.domain.request import Request
 from eapg_split.domain.telemetry import Telemetry
 from eapg_split.domain.topology import Node
@@ -30,6 +31,7 @@ class NodeDescription:
     running_sessions: int = 0
     protocol: int = PROTOCOL_VERSION
     limits: Limits = field(default_factory=Limits)
+    profile: Profile | None = None  # what its steps cost, where it knows
 
 
 @dataclass(frozen=True)

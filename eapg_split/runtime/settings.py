@@ -55,6 +55,7 @@ class DaemonSettings:
     engine: str = "onnx"
     threads: int = 0  # 0 lets the engine choose
     weights: Path | None = None
+    profile: Path | None = None  # None is the node's own, in the default place
     tls: TlsFiles | None = None
     insecure: bool = False
     ready_file: Path | None = None

@@ -32,6 +32,7 @@ from eapg_split.runtime.held import HeldStates
 from eapg_split.runtime.kept import KeptResults, SegmentResult, way_back
 from eapg_split.runtime.links import LinkRates, on_link
 from eapg_split.runtime.memory import peak_resident_bytes, resident_bytes
+from eapg_split.runtime.own_profile import OwnProfile, ProfileHome
 from eapg_split.runtime.peer import Emit, NodeDescription, SegmentOrder
 from eapg_split.runtime.places import Places
 from eapg_split.runtime.preview import preview_frames
@@ -57,6 +58,7 @@ class WorkerSetup:
     open_engine: Callable[[], Engine]
     limits: Limits
     open_telemetry: OpenTelemetry = NoSensors
+    profile_home: ProfileHome | None = None  # None keeps no profile on disk
 
 
 class Worker:
@@ -70,6 +72,7 @@ class Worker:
         self.places = Places(setup.node, setup.limits)
         self.senses = Senses(setup.open_telemetry(self.thread.busy_s))
         self.backlog = Backlog()
+        self.profile = OwnProfile(setup.node, setup.profile_home)
         self._resident: dict[str, None] = {}
         self._kept = KeptResults(setup.limits)
         self._held = HeldStates(setup.limits)
@@ -83,6 +86,7 @@ class Worker:
         """What this node is and can do. Raises CorruptWeights when there are no usable weights."""
         engine = await self.engine()
         setup = self.setup
+        profile = self.profile.current or await self._call("profiling", lambda: self.profile.open(engine))
         return NodeDescription(
             node=Node(setup.node, setup.tier, "", (engine.kind,), tuple(setup.codecs)),
             version=setup.version(),
@@ -92,11 +96,13 @@ class Worker:
             peak_rss_bytes=peak_resident_bytes(),
             running_sessions=self.running_sessions,
             limits=setup.limits,
+            profile=profile,
         )
 
     async def telemetry(self) -> Telemetry:
         """How this node is now; `at_s` is on the loop's clock."""
         look = await self.senses.look()
+        self.profile.saw_clock(look.clock_ratio.or_else(1.0))
         return replace(
             look,
             at_s=asyncio.get_running_loop().time(),
@@ -210,7 +216,10 @@ class Worker:
         loop = asyncio.get_running_loop()
         began = loop.time()
         after = await self._call(
-            f"step {step} ({stage.name})", lambda: engine.run_step(workload, step, state)
+            f"step {step} ({stage.name})",
+            lambda: self.profile.timed(
+                workload, step, lambda: engine.run_step(workload, step, state), first=step == order.start_step
+            ),
         )
         setup, seconds = self.setup, loop.time() - began
         self.backlog.stepped(order.session, step, seconds)

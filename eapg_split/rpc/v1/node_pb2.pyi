@@ -12,7 +12,7 @@ class DescribeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class NodeDescription(_message.Message):
-    __slots__ = ("node", "tier", "version", "protocol", "engine", "fingerprint", "codecs", "memory_bytes", "pid", "rss_bytes", "peak_rss_bytes", "running_sessions", "limits")
+    __slots__ = ("node", "tier", "version", "protocol", "engine", "fingerprint", "codecs", "memory_bytes", "pid", "rss_bytes", "peak_rss_bytes", "running_sessions", "limits", "costs")
     NODE_FIELD_NUMBER: _ClassVar[int]
     TIER_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -26,6 +26,7 @@ class NodeDescription(_message.Message):
     PEAK_RSS_BYTES_FIELD_NUMBER: _ClassVar[int]
     RUNNING_SESSIONS_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
+    COSTS_FIELD_NUMBER: _ClassVar[int]
     node: str
     tier: str
     version: str
@@ -39,7 +40,28 @@ class NodeDescription(_message.Message):
     peak_rss_bytes: int
     running_sessions: int
     limits: Limits
-    def __init__(self, node: _Optional[str] = ..., tier: _Optional[str] = ..., version: _Optional[str] = ..., protocol: _Optional[int] = ..., engine: _Optional[str] = ..., fingerprint: _Optional[str] = ..., codecs: _Optional[_Iterable[str]] = ..., memory_bytes: _Optional[int] = ..., pid: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., peak_rss_bytes: _Optional[int] = ..., running_sessions: _Optional[int] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ...) -> None: ...
+    costs: _containers.RepeatedCompositeFieldContainer[StageCost]
+    def __init__(self, node: _Optional[str] = ..., tier: _Optional[str] = ..., version: _Optional[str] = ..., protocol: _Optional[int] = ..., engine: _Optional[str] = ..., fingerprint: _Optional[str] = ..., codecs: _Optional[_Iterable[str]] = ..., memory_bytes: _Optional[int] = ..., pid: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., peak_rss_bytes: _Optional[int] = ..., running_sessions: _Optional[int] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., costs: _Optional[_Iterable[_Union[StageCost, _Mapping]]] = ...) -> None: ...
+
+class StageCost(_message.Message):
+    __slots__ = ("stage", "overhead_s", "flops_per_s", "entry_flops_per_s", "load_s", "memory_bytes", "joules_per_s", "uncertain")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    OVERHEAD_S_FIELD_NUMBER: _ClassVar[int]
+    FLOPS_PER_S_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_FLOPS_PER_S_FIELD_NUMBER: _ClassVar[int]
+    LOAD_S_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    JOULES_PER_S_FIELD_NUMBER: _ClassVar[int]
+    UNCERTAIN_FIELD_NUMBER: _ClassVar[int]
+    stage: str
+    overhead_s: float
+    flops_per_s: float
+    entry_flops_per_s: float
+    load_s: float
+    memory_bytes: int
+    joules_per_s: float
+    uncertain: bool
+    def __init__(self, stage: _Optional[str] = ..., overhead_s: _Optional[float] = ..., flops_per_s: _Optional[float] = ..., entry_flops_per_s: _Optional[float] = ..., load_s: _Optional[float] = ..., memory_bytes: _Optional[int] = ..., joules_per_s: _Optional[float] = ..., uncertain: _Optional[bool] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("sessions", "payload_bytes", "frame_bytes")
