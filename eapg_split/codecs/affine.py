@@ -7,10 +7,11 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import ClassVar, Final
+from functools import lru_cache
+from typing import ClassVar, Final, TypeVar
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from eapg_split.codecs.base import (
     DEFAULT_FIDELITY,
@@ -32,6 +33,8 @@ _LEAST_ROW: Final = 64  # elements: a scale for fewer would cost more than it sa
 _BUFFER: Final = 64  # numbers
 _EXACT: Final = LosslessCodec()
 
+_N = TypeVar("_N", np.uint8, np.float32, np.float64)
+
 
 class AffineCodec(ABC):
     """All but the levels themselves: a subclass says how large a coded slice is, codes it and decodes it."""
@@ -49,10 +52,7 @@ class AffineCodec(ABC):
     def estimate_bits(self, spec: LatentSpec, fidelity: Fidelity = DEFAULT_FIDELITY) -> float:
         """Exact but for the text."""
         del fidelity
-        return sum(
-            count * (ESTIMATED_BITS * first.size if _is_exact(first) else 8.0 * self._body_bytes(first))
-            for first, count in first_slices(spec)
-        )
+        return _estimate(self, spec)
 
     def encode_slice(self, wanted: Slice, values: Floats, head: bytes = b"") -> bytes:
         """Raises EngineFailure on values that are not finite."""
@@ -65,7 +65,7 @@ class AffineCodec(ABC):
         """Raises CorruptPayload on another length, and on scales that are no numbers."""
         if _is_exact(wanted):
             return _EXACT.decode_slice(wanted, body)
-        check_length(body, self._body_bytes(wanted))
+        check_length(body, self.body_bytes(wanted))
         with _unbuffered():
             return self._decoded(wanted, body)
 
@@ -74,8 +74,8 @@ class AffineCodec(ABC):
         return np.zeros(1) if _is_exact(wanted) else self._steps(wanted, body)
 
     @abstractmethod
-    def _body_bytes(self, wanted: Slice) -> int:
-        """The length of a coded slice."""
+    def body_bytes(self, wanted: Slice) -> int:
+        """The length of a coded slice that is not exact."""
 
     @abstractmethod
     def _encoded(self, wanted: Slice, values: Floats) -> Sequence[bytes | memoryview]:
@@ -98,6 +98,14 @@ def channel_rows(shape: tuple[int, ...]) -> tuple[int, int, int]:
     return shape[0], shape[1], math.prod(shape[2:])
 
 
+def by_channel(extreme: np.ufunc, rows: NDArray[_N]) -> NDArray[_N]:
+    """The least or greatest of each channel (C,) in rows (B, C, N): twice as fast as along an axis that is short."""
+    batch, channels, length = rows.shape
+    found = extreme.reduceat(rows.reshape(-1), np.arange(0, rows.size, length)).reshape(batch, channels)
+    each: NDArray[_N] = extreme.reduce(found, axis=0)
+    return each
+
+
 def arithmetic(low: Doubles, high: Doubles) -> DTypeLike:
     """What to compute in: float32, or float64 (slower) where a channel's lowest and highest value ask for it."""
     ranges = (high - low)[high > low]
@@ -113,6 +121,11 @@ def check_scales(wanted: Slice, low: Doubles, high: Doubles) -> None:
         raise CorruptPayload(
             f"The scales of tensor {wanted.tensor.name} are not usable numbers: send it again."
         )
+
+
+def doubles_at(body: bytes | memoryview, count: int) -> Doubles:
+    """The float64 with which a body begins; copied, for behind a codec's code they are not aligned."""
+    return np.frombuffer(body, "<f8", count).astype(np.float64)
 
 
 def as_float32(values: Floats | Doubles) -> Floats:
@@ -132,6 +145,14 @@ def _unbuffered() -> Iterator[None]:
     with np.errstate(over="ignore", invalid="ignore"):  # at its end the size is as it was, too
         np.setbufsize(_BUFFER)
         yield
+
+
+@lru_cache(maxsize=256)  # asked for before every hand-off, and most of them are alike
+def _estimate(codec: AffineCodec, spec: LatentSpec) -> float:
+    return sum(
+        count * (ESTIMATED_BITS * first.size if _is_exact(first) else 8.0 * codec.body_bytes(first))
+        for first, count in first_slices(spec)
+    )
 
 
 def _is_exact(wanted: Slice) -> bool:

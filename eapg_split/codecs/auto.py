@@ -136,13 +136,16 @@ def _alone(
 ) -> Iterator[Part]:
     """Slice by slice in the first codec; one that comes out too coarse, in the next that is fine enough."""
     for wanted in slices_of(latent.spec):
-        for candidate in order:
-            body = (ready.pop(wanted, None) if ready else None) or _coded(candidate, latent, wanted, fidelity)
-            if _fine(candidate, wanted, body, fidelity):
-                yield Part.of(body)
-                break
-        else:
-            raise _too_coarse()
+        body = ready.pop(wanted, None) if ready else None
+        yield Part.of(body or _fine_enough(order, latent, wanted, fidelity))
+
+
+def _fine_enough(order: Sequence[Candidate], latent: Latent, wanted: Slice, fidelity: Fidelity) -> bytes:
+    for candidate in order:
+        body = _coded(candidate, latent, wanted, fidelity)
+        if _fine(candidate, wanted, body, fidelity):
+            return body
+    raise _too_coarse()
 
 
 def _coded(candidate: Candidate, latent: Latent, wanted: Slice, fidelity: Fidelity) -> bytes:
@@ -172,10 +175,10 @@ def _fine(candidate: Candidate, wanted: Slice, body: bytes, fidelity: Fidelity, 
     if step is None or candidate.alone is None or candidate.codec.lossless:
         return True
     steps = candidate.alone.steps_of(wanted, memoryview(body)[1:])
-    allowed = step * margin * np.array(fidelity.channels.get(wanted.tensor.name) or (1.0,))
-    if steps.size != allowed.size:
-        return bool(steps.max() <= allowed.min())
-    return bool((steps <= allowed).all())
+    shares = fidelity.channels.get(wanted.tensor.name) or (1.0,)
+    if len(shares) == steps.size:
+        return bool((steps <= step * margin * np.array(shares)).all())
+    return bool(steps.max() <= step * margin * min(shares))
 
 
 def _too_coarse() -> InvalidRequest:

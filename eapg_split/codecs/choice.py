@@ -28,6 +28,7 @@ from eapg_split.errors import InvalidRequest
 _SAMPLE_BYTES: Final = 1 << 15
 _SAMPLE_SHARE: Final = 0.005  # of the estimated time; a sample that would take more is not taken
 _SMALL_IS_SLOW: Final = 4.0  # a sample takes so much longer for its size than a slice
+_USUAL_STEP: Final = 0.8  # leaves a fifth of a bit, as at most cuts: with more bits `clean` is slower
 _TOLERANCE: Final = 0.02  # a choice that can be at most so much slower than another needs no sample
 
 
@@ -51,10 +52,10 @@ class _Nature:
 
 
 _NATURES: Final = {
-    "lossless": _Nature(0, Speed(0.48e9, 0.67e9), 0.3, 1.25),
-    "int8": _Nature(1, Speed(1.3e9, 1.6e9)),
-    "int4": _Nature(2, Speed(0.7e9, 1.1e9), by_default=False),
-    "clean": _Nature(3, Speed(0.17e9, 0.19e9), 0.5, 2.0),
+    "lossless": _Nature(0, Speed(0.5e9, 0.7e9), 0.3, 1.25),
+    "int8": _Nature(1, Speed(1.8e9, 2.6e9)),
+    "int4": _Nature(2, Speed(0.9e9, 1.4e9), by_default=False),
+    "clean": _Nature(3, Speed(0.18e9, 0.2e9), 0.5, 2.0),
 }
 
 
@@ -89,11 +90,22 @@ class Candidate:
         lossy = (tensor.name for tensor in spec.tensors if tensor.name not in EXACT_TENSORS)
         return self._nature.by_default or all(name in fidelity.steps for name in lossy)
 
-    def seconds(self, spec: LatentSpec, bits: float, link_bits_per_s: float) -> float:
-        """Until the last part is decoded: the slowest of the three stages, and one part's way through the others."""
-        raw = spec.raw_bytes
+    def seconds(self, raw: int, bits: float, link_bits_per_s: float) -> float:
+        """Until the last part of `raw` bytes is decoded: the slowest of the three stages, and one part's way through
+        the others.
+        """
         stages = (raw / self.speed.encode, bits / link_bits_per_s, raw / self.speed.decode)
         return max(stages) + (sum(stages) - max(stages)) / (raw // PART_RAW_BYTES + 1)
+
+    @property
+    def varies(self) -> bool:
+        """Whether its size may be another than estimated."""
+        return self._nature.least < self._nature.most
+
+    @property
+    def sample_seconds(self) -> float:
+        """What coding a sample takes."""
+        return _SMALL_IS_SLOW * _SAMPLE_BYTES / self.speed.encode
 
     def least(self, bits: float) -> float:
         """The fewest bits that an estimate of `bits` may turn out to be."""
@@ -108,11 +120,11 @@ def priced(
     candidates: Sequence[Candidate], spec: LatentSpec, fidelity: Fidelity, link_bits_per_s: float
 ) -> list[tuple[float, float, Candidate]]:
     """(seconds, bits, candidate) of those that may be fine enough, the fastest first."""
-    prices = []
+    prices, raw = [], spec.raw_bytes
     for each in candidates:
         if each.eligible(spec, fidelity):
             bits = each.codec.estimate_bits(spec, fidelity)
-            prices.append((each.seconds(spec, bits, link_bits_per_s), bits, each))
+            prices.append((each.seconds(raw, bits, link_bits_per_s), bits, each))
     return sorted(prices, key=lambda price: price[0])
 
 
@@ -120,11 +132,13 @@ def ranked(
     candidates: Sequence[Candidate], latent: Latent, fidelity: Fidelity, link_bits_per_s: float
 ) -> list[Candidate]:
     """Those that may be fine enough, the fastest first, after a sample where that can change the choice."""
-    spec = latent.spec
-    prices = priced(candidates, spec, fidelity, link_bits_per_s)
-    unsure = _unsure(prices, spec, link_bits_per_s)
+    raw = latent.spec.raw_bytes
+    prices = priced(candidates, latent.spec, fidelity, link_bits_per_s)
+    unsure = _unsure(prices, raw, link_bits_per_s)
+    if not unsure:
+        return [each for _, _, each in prices]
     seconds = {
-        each: each.seconds(spec, bits * _sampled(each, latent, fidelity), link_bits_per_s)
+        each: each.seconds(raw, bits * _sampled(each, latent, fidelity), link_bits_per_s)
         if each in unsure
         else estimated
         for estimated, bits, each in prices
@@ -133,19 +147,22 @@ def ranked(
 
 
 def _unsure(
-    prices: Sequence[tuple[float, float, Candidate]], spec: LatentSpec, link_bits_per_s: float
+    prices: Sequence[tuple[float, float, Candidate]], raw: int, link_bits_per_s: float
 ) -> list[Candidate]:
     """Those whose sample could change the choice, and is cheap enough to take."""
-    if len(prices) < 2:
+    unsure = [each for _, _, each in prices if each.varies]
+    if len(prices) < 2 or not unsure:
         return []
-    seconds, bits, best = prices[0]
-    bound = best.seconds(spec, best.most(bits), link_bits_per_s) * (1 - _TOLERANCE)
+    budget = _SAMPLE_SHARE * prices[0][0]
+    if min(each.sample_seconds for each in unsure) > budget:  # mostly so, and found out fastest
+        return []
+    _, bits, best = prices[0]
+    bound = best.seconds(raw, best.most(bits), link_bits_per_s) * (1 - _TOLERANCE)
     rivals = [
-        each for _, bits, each in prices[1:] if each.seconds(spec, each.least(bits), link_bits_per_s) < bound
+        each for _, bits, each in prices[1:] if each.seconds(raw, each.least(bits), link_bits_per_s) < bound
     ]
-    unsure = [each for each in (best, *rivals) if rivals and each.least(1) < each.most(1)]
-    cost = sum(_SMALL_IS_SLOW * _SAMPLE_BYTES / each.speed.encode for each in unsure)
-    return unsure if cost < _SAMPLE_SHARE * seconds else []
+    unsure = [each for each in (best, *rivals) if rivals and each.varies]
+    return unsure if sum(each.sample_seconds for each in unsure) < budget else []
 
 
 def _sampled(candidate: Candidate, latent: Latent, fidelity: Fidelity) -> float:
@@ -168,10 +185,11 @@ def measured_speed(codec: Codec, clock: Callable[[], float]) -> Speed:
     frames = np.stack([np.sin((3 * t + 2 * h + w) / 15 + channel) for channel in range(12)])
     texture = np.sin(np.arange(frames.size) ** 2).reshape(frames.shape) * 0.02
     latent = Latent({"xbar": (frames + texture)[None].astype(np.float32)})
-    payload = payload_of(codec, latent)  # the first time is slower
+    fidelity = Fidelity({"xbar": _USUAL_STEP})
+    payload = payload_of(codec, latent, fidelity)  # the first time is slower
     marks = [clock()]
     for _ in range(5):
-        payload_of(codec, latent)
+        payload_of(codec, latent, fidelity)
         marks.append(clock())
         latent_of(codec, payload)
         marks.append(clock())

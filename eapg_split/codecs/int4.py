@@ -12,7 +12,15 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eapg_split.codecs.affine import AffineCodec, arithmetic, as_float32, channel_rows, check_scales
+from eapg_split.codecs.affine import (
+    AffineCodec,
+    arithmetic,
+    as_float32,
+    by_channel,
+    channel_rows,
+    check_scales,
+    doubles_at,
+)
 from eapg_split.codecs.base import Floats, Slice
 from eapg_split.codecs.standalone import Doubles, check_finite
 
@@ -27,14 +35,14 @@ class Int4Codec(AffineCodec):
 
     name = "int4"
 
-    def _body_bytes(self, wanted: Slice) -> int:
+    def body_bytes(self, wanted: Slice) -> int:
         return _Layout.of(wanted).body_bytes
 
     def _encoded(self, wanted: Slice, values: Floats) -> tuple[memoryview, memoryview, memoryview]:
         """Scales of channels and groups, then half a byte an element."""
         groups = _grouped(values, _Layout.of(wanted))
         least, most = groups.min(axis=0), groups.max(axis=0)
-        lows, highs = least.min(axis=2).min(axis=0), most.max(axis=2).max(axis=0)
+        lows, highs = by_channel(np.minimum, least), by_channel(np.maximum, most)
         check_finite(wanted, lows, highs)
         low, high = lows.astype(np.float64), highs.astype(np.float64)
         unit = (high - low)[:, None] / _UNITS
@@ -56,7 +64,7 @@ class Int4Codec(AffineCodec):
         layout = _Layout.of(wanted)
         low, starts, steps = _scales(wanted, body, layout)
         levels = _unpacked(np.frombuffer(body, np.uint8, offset=layout.head_bytes)).reshape(layout.groups)
-        kind = arithmetic(low, (starts + _LEVELS * steps).max(axis=2).max(axis=0))
+        kind = arithmetic(low, by_channel(np.maximum, starts + _LEVELS * steps))
         values = levels.astype(kind)
         np.multiply(values, steps.astype(kind), out=values)
         np.add(values, starts.astype(kind), out=values)
@@ -64,7 +72,9 @@ class Int4Codec(AffineCodec):
         return np.ascontiguousarray(rows[:, :, : layout.length]).reshape(wanted.shape)
 
     def _steps(self, wanted: Slice, body: bytes | memoryview) -> Doubles:
-        steps: Doubles = _scales(wanted, body, _Layout.of(wanted))[2].max(axis=(0, 2))
+        layout = _Layout.of(wanted)
+        _, unit, _, heights = _front(body, layout)
+        steps: Doubles = by_channel(np.maximum, heights) * (unit / _LEVELS)
         return steps
 
 
@@ -108,11 +118,19 @@ def _grouped(values: Floats, layout: _Layout) -> Floats:
     return np.moveaxis(groups, -1, 0).copy()
 
 
-def _scales(wanted: Slice, body: bytes | memoryview, layout: _Layout) -> tuple[Doubles, Doubles, Doubles]:
-    """Lowest value of each channel (C,), lowest value and step of each group (B, C, groups)."""
-    low, unit = np.frombuffer(body, "<f8", 2 * layout.channels).reshape(2, layout.channels)
+def _front(
+    body: bytes | memoryview, layout: _Layout
+) -> tuple[Doubles, Doubles, NDArray[np.uint8], NDArray[np.uint8]]:
+    """Lowest value and unit of each channel (C,), floor and height of each group (B, C, groups)."""
+    low, unit = doubles_at(body, 2 * layout.channels).reshape(2, layout.channels)
     codes = np.frombuffer(body, np.uint8, 2 * layout.group_count, layout.channels * _SCALE_BYTES)
     floors, heights = codes.reshape(2, *layout.groups[1:])
+    return low, unit, floors, heights
+
+
+def _scales(wanted: Slice, body: bytes | memoryview, layout: _Layout) -> tuple[Doubles, Doubles, Doubles]:
+    """Lowest value of each channel (C,), lowest value and step of each group (B, C, groups)."""
+    low, unit, floors, heights = _front(body, layout)
     starts = low[:, None] + floors * unit[:, None]
     steps = heights * (unit[:, None] / _LEVELS)
     check_scales(wanted, low, low + unit)
