@@ -11,6 +11,7 @@ from typing import Final
 DEFAULT_QUALITY_DB: Final = 45.0
 MIN_QUALITY_DB: Final = 20.0
 MAX_QUALITY_DB: Final = 90.0
+MAX_RESULT_DB: Final = 200.0  # that one cut is ever asked to leave by itself; the budget's shares need far less
 # Where a new plan has more cuts than the one before, the last ones must still be able to code at all.
 _LEAST_SHARE: Final = 1 / 64
 
@@ -32,6 +33,10 @@ class ErrorBudget:
     def target_db(self, share: float) -> float:
         """The quality that a cut must reach by itself in order to use no more than its share (above 0)."""
         return self.quality_db - 10 * math.log10(share)
+
+    def share_of(self, target_db: float) -> float:
+        """The share that a cut uses which leaves `target_db` by itself; 0 stands for one that loses nothing."""
+        return 10 ** ((self.quality_db - target_db) / 10) if target_db else 0.0
 
     def without(self, share: float) -> "ErrorBudget":
         """What is left once a share is used."""

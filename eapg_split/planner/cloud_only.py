@@ -13,6 +13,7 @@ class CloudOnlyPolicy:
     """
 
     name = "cloud-only"
+    uses_estimates = False  # nobody is watched for it
 
     def plan(self, view: PlanView) -> Plan:
         require(view, Tier.CLOUD, self.name)

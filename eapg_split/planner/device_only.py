@@ -9,6 +9,7 @@ class DeviceOnlyPolicy:
     """All steps on the device."""
 
     name = "device-only"
+    uses_estimates = False  # nobody is watched for it
 
     def plan(self, view: PlanView) -> Plan:
         return place(view, lambda stage: ())

@@ -13,6 +13,7 @@ class EdgeOnlyPolicy:
     """
 
     name = "edge-only"
+    uses_estimates = False  # nobody is watched for it
 
     def plan(self, view: PlanView) -> Plan:
         require(view, Tier.EDGE, self.name)

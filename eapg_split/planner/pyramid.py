@@ -22,6 +22,7 @@ class PyramidPolicy:
     """
 
     name = "pyramid"
+    uses_estimates = False  # nobody is watched for it
 
     def plan(self, view: PlanView) -> Plan:
         return place(view, _wish)

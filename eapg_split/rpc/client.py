@@ -22,6 +22,7 @@ from eapg_split.rpc.status import from_rpc_error
 from eapg_split.rpc.v1 import node_pb2
 from eapg_split.runtime.handoff import Outgoing
 from eapg_split.runtime.peer import Emit, NodeDescription, SegmentDone, SegmentOrder
+from eapg_split.runtime.recall import Recall
 from eapg_split.runtime.settings import PeerAddress, TlsFiles
 
 _PREPARE_S = 120.0
@@ -93,13 +94,16 @@ class GrpcPeer:
         async with errors_of(self.name):
             await call(prepare_to_proto(order), timeout=order.deadline.capped(_PREPARE_S))
 
-    async def run(self, order: SegmentOrder, state: Outgoing, emit: Emit) -> SegmentDone:
+    async def run(
+        self, order: SegmentOrder, state: Outgoing, emit: Emit, *, recall: Recall | None = None
+    ) -> SegmentDone:
         """Hands a segment over and waits for its result; ends the call whatever happens."""
         channel = await self._connect()
         async with errors_of(self.name):
             call = channel.stream_stream(methods.RUN, None, None)(None)
             try:
-                return await SegmentCall(call, order, state, emit=emit, node=self.name).result()
+                segment = SegmentCall(call, order, state, emit=emit, recall=recall, node=self.name)
+                return await segment.result()
             finally:
                 call.cancel()
 

@@ -2,16 +2,20 @@
 
 import math
 
+from google.protobuf.message import DecodeError
+
+from eapg_split.domain.error_budget import MAX_RESULT_DB
 from eapg_split.domain.request import Privacy, Request
 from eapg_split.domain.topology import Node, NodeId, Tier
 from eapg_split.errors import InvalidRequest
-from eapg_split.rpc.convert_handoff import declaration_to_proto, fidelity_from_proto, fidelity_to_proto
+from eapg_split.rpc.convert_handoff import declaration_to_proto
 from eapg_split.rpc.convert_profile import costs_to_proto, profile_from_proto
 from eapg_split.rpc.v1 import common_pb2, node_pb2
 from eapg_split.runtime.deadline import Deadline
 from eapg_split.runtime.events import StepDone
 from eapg_split.runtime.handoff import Declaration
 from eapg_split.runtime.peer import NodeDescription, SegmentOrder
+from eapg_split.runtime.recall import HandBack
 from eapg_split.runtime.settings import Limits
 
 _MAX_SESSION = 64
@@ -73,7 +77,7 @@ def order_to_proto(order: SegmentOrder, state: Declaration) -> node_pb2.RunHeade
         remaining_s=order.deadline.wire_seconds(),
         state=declaration_to_proto(state),
         resume=order.attempt > 1,
-        result_fidelity=fidelity_to_proto(order.result_fidelity),
+        result_db=order.result_db,
         result_link_bits_per_s=order.result_link_bits_per_s,
     )
 
@@ -94,11 +98,30 @@ def order_from_proto(message: node_pb2.RunHeader) -> SegmentOrder:
         fingerprint=message.fingerprint,
         attempt=message.attempt,
         result_codec=message.result_codec,
-        result_fidelity=fidelity_from_proto(message.result_fidelity),
+        result_db=_quality_db(message.result_db),
         result_link_bits_per_s=message.result_link_bits_per_s,
         previews=message.previews,
         deadline=Deadline.after(message.remaining_s),
     )
+
+
+def recall_to_proto(terms: HandBack) -> node_pb2.RunRecall:
+    return node_pb2.RunRecall(step=terms.step, codec=terms.codec, quality_db=terms.quality_db)
+
+
+def recall_from_proto(data: bytes) -> HandBack:
+    """Raises InvalidRequest for what is no recall."""
+    try:
+        message = node_pb2.RunRecall.FromString(data)
+    except DecodeError as error:
+        raise InvalidRequest("A recall is malformed: update the older of the two nodes.") from error
+    return HandBack(message.step, message.codec, _quality_db(message.quality_db))
+
+
+def _quality_db(value: float) -> float:
+    if not 0 <= value <= MAX_RESULT_DB:
+        raise InvalidRequest(f"A result's quality is 0 to {MAX_RESULT_DB:g} dB.")
+    return value
 
 
 def session_from_proto(text: str) -> str:

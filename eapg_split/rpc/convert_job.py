@@ -17,6 +17,7 @@ from eapg_split.runtime.events import (
     OutputFile,
     PlacedSegment,
     PlanMade,
+    PlanReviewed,
     PreviewFrame,
     StepDone,
 )
@@ -26,6 +27,8 @@ def event_to_proto(event: JobEvent) -> job_pb2.JobEvent:
     match event:
         case PlanMade():
             return job_pb2.JobEvent(plan=_plan_to_proto(event))
+        case PlanReviewed():
+            return job_pb2.JobEvent(reviewed=_reviewed_to_proto(event))
         case StepDone():
             return job_pb2.JobEvent(step=step_to_proto(event))
         case PreviewFrame():
@@ -53,6 +56,8 @@ def event_from_proto(message: job_pb2.JobEvent) -> JobEvent:
     match message.WhichOneof("kind"):
         case "plan":
             return _plan_from_proto(message.plan)
+        case "reviewed":
+            return _reviewed_from_proto(message.reviewed)
         case "step":
             return step_from_proto(message.step)
         case "preview":
@@ -95,6 +100,8 @@ def _plan_to_proto(event: PlanMade) -> job_pb2.PlanMade:
         total_steps=event.total_steps,
         revision=event.revision,
         at_s=event.at_s,
+        reason=event.reason,
+        predicted_s=event.predicted_s,
     )
 
 
@@ -108,6 +115,36 @@ def _plan_from_proto(message: job_pb2.PlanMade) -> PlanMade:
         notes=notes,
         total_steps=message.total_steps,
         revision=message.revision,
+        at_s=message.at_s,
+        reason=message.reason,
+        predicted_s=message.predicted_s,
+    )
+
+
+def _reviewed_to_proto(event: PlanReviewed) -> job_pb2.PlanReviewed:
+    return job_pb2.PlanReviewed(
+        trigger=event.trigger,
+        node=event.node,
+        occasion=event.occasion,
+        outcome=event.outcome,
+        reason=event.reason,
+        step=event.step,
+        current_s=event.current_s,
+        chosen_s=event.chosen_s,
+        at_s=event.at_s,
+    )
+
+
+def _reviewed_from_proto(message: job_pb2.PlanReviewed) -> PlanReviewed:
+    return PlanReviewed(
+        trigger=message.trigger,
+        node=message.node,
+        occasion=message.occasion,
+        outcome=message.outcome,
+        reason=message.reason,
+        step=message.step,
+        current_s=message.current_s,
+        chosen_s=message.chosen_s,
         at_s=message.at_s,
     )
 

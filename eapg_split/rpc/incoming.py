@@ -1,4 +1,4 @@
-"""What comes to a node on one stream: a header, parts, and then only word that previews were taken."""
+"""What comes to a node on one stream: a header, parts, and then word that previews were taken, and recalls."""
 
 import asyncio
 import contextlib
@@ -94,9 +94,9 @@ class Incoming:
                 yield came
 
     @asynccontextmanager
-    async def watched(self, preview_taken: Callable[[], None]) -> AsyncIterator[None]:
-        """Hears within the block what the reader says of previews; anything else is of no interest any more."""
-        watching = asyncio.create_task(self._watch(preview_taken))
+    async def watched(self, heard: Callable[[int, memoryview], None]) -> AsyncIterator[None]:
+        """Tells field and body of what comes within the block; an error of ours that `heard` raises drops it."""
+        watching = asyncio.create_task(self._watch(heard))
         try:
             yield
         finally:
@@ -123,11 +123,10 @@ class Incoming:
             raise CorruptPayload("A hand-off ended before all of it had come: send it again.")
         return message
 
-    async def _watch(self, preview_taken: Callable[[], None]) -> None:
+    async def _watch(self, heard: Callable[[int, memoryview], None]) -> None:
         while (message := await self._came.get()) is not None:
             with contextlib.suppress(EapgError):
-                if unpack(message.data)[0] == RequestField.TAKEN:
-                    preview_taken()
+                heard(*unpack(message.data))
         self._came.put_nowait(None)
 
 

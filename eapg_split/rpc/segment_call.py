@@ -2,23 +2,24 @@
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import grpc
 
 from eapg_split.codecs import CODECS
 from eapg_split.codecs.base import Codec
 from eapg_split.errors import CorruptPayload, DeadlineExceeded, EapgError, NodeUnavailable
-from eapg_split.rpc.convert import order_to_proto, step_from_proto
+from eapg_split.rpc.convert import order_to_proto, recall_to_proto, step_from_proto
 from eapg_split.rpc.convert_handoff import declaration_from_proto
 from eapg_split.rpc.frames import Arrived, PartReader, part_messages
 from eapg_split.rpc.previews import PreviewAssembly
 from eapg_split.rpc.v1 import common_pb2, node_pb2
 from eapg_split.rpc.wire import ReplyField, RequestField, pack, unpack
-from eapg_split.runtime.events import Accepted, Passage, Returning
+from eapg_split.runtime.events import Accepted, Acknowledged, Passage, Returning
 from eapg_split.runtime.goodput import Trip, samples
 from eapg_split.runtime.handoff import Outgoing
 from eapg_split.runtime.peer import Emit, SegmentDone, SegmentOrder
+from eapg_split.runtime.recall import Recall
 from eapg_split.runtime.reception import Reception
 
 _Call = grpc.aio.StreamStreamCall
@@ -35,8 +36,10 @@ class SegmentCall:
         *,
         emit: Emit,
         node: str,
+        recall: Recall | None = None,
         codecs: Mapping[str, Codec] = CODECS,
     ) -> None:
+        self._recall = recall or Recall()
         self._call = call
         self._order = order
         self._state = state
@@ -49,6 +52,7 @@ class SegmentCall:
     async def result(self) -> SegmentDone:
         """The state after the segment. Raises what ended it; the call itself is left to whoever opened it."""
         sending = asyncio.create_task(self._send())
+        recalling = asyncio.create_task(self._tell_recalls())
         reading = asyncio.create_task(self._read())
         try:
             await asyncio.wait((sending, reading), return_when=asyncio.FIRST_COMPLETED)
@@ -56,9 +60,9 @@ class SegmentCall:
                 sending.result()  # what could not be coded
             return await reading
         finally:
-            sending.cancel()
-            reading.cancel()
-            await asyncio.gather(sending, reading, return_exceptions=True)
+            for task in (sending, reading, recalling):
+                task.cancel()
+            await asyncio.gather(sending, reading, recalling, return_exceptions=True)
 
     async def _send(self) -> None:
         """An end that the node or the link makes is told by the next read."""
@@ -78,6 +82,13 @@ class SegmentCall:
                         return
         except (asyncio.InvalidStateError, grpc.aio.AioRpcError):
             return
+
+    async def _tell_recalls(self) -> None:
+        """A node listens to it once it has the state."""
+        await self._out.accepted.wait()
+        with suppress(asyncio.InvalidStateError, grpc.aio.AioRpcError):
+            async for terms in self._recall.asked():
+                await self._write(pack(RequestField.RECALL, recall_to_proto(terms).SerializeToString()))
 
     async def _write(self, message: bytes) -> None:
         """Nothing is written to a call that is about to end: its error would be lost."""
@@ -128,6 +139,7 @@ class _WayOut:
     def __init__(self, emit: Emit, count: int) -> None:
         self._emit = emit
         self._count = count
+        self.accepted = asyncio.Event()
         self._first: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._start = 0
         self._sent: list[tuple[int, float]] = []
@@ -151,11 +163,12 @@ class _WayOut:
             case ReplyField.HOLDS:
                 self._take_holds(node_pb2.RunHolds.FromString(bytes(body)).parts)
             case ReplyField.ACKS:
-                for ack in common_pb2.Acks.FromString(bytes(body)).acks:
-                    self._take_ack(ack)
+                acks = common_pb2.Acks.FromString(bytes(body)).acks
+                await self._emit(Acknowledged(sum(self._take_ack(ack) for ack in acks)))
             case ReplyField.ACCEPTED:
                 await _tell(self._emit, self._trips, self._moments_s, outbound=True)
                 accepted = node_pb2.RunAccepted.FromString(bytes(body))
+                self.accepted.set()
                 await self._emit(Accepted(accepted.decode_s))
             case _:
                 return False
@@ -166,12 +179,15 @@ class _WayOut:
             raise CorruptPayload("The node says that it holds parts which there are not.")
         self._first.set_result(parts)
 
-    def _take_ack(self, ack: common_pb2.Ack) -> None:
+    def _take_ack(self, ack: common_pb2.Ack) -> int:
+        """How many bytes that part had."""
         number = len(self._trips)
         if number >= len(self._sent) or ack.index != self._start + number:
             raise CorruptPayload("The node acknowledged a part that was not sent.")
-        self._trips.append(Trip(*self._sent[number], ack.arrived_s, ack.late))
+        size_bytes, ready_s = self._sent[number]
+        self._trips.append(Trip(size_bytes, ready_s, ack.arrived_s, ack.late))
         self._moments_s.append(asyncio.get_running_loop().time())
+        return size_bytes
 
 
 class _WayBack:
@@ -184,6 +200,7 @@ class _WayBack:
         self._previews = PreviewAssembly()
         self._reception: Reception | None = None
         self._reader: PartReader | None = None
+        self._stop_step = 0
         self._trips: list[Trip] = []
 
     async def take(self, field: int, body: memoryview) -> bool:
@@ -197,7 +214,8 @@ class _WayBack:
                     await self._emit(frame)
             case ReplyField.RESULT if self._reception is None:
                 await self._emit(Returning())
-                declaration = declaration_from_proto(common_pb2.Handoff.FromString(bytes(body)))
+                result = node_pb2.RunResult.FromString(bytes(body))
+                declaration, self._stop_step = declaration_from_proto(result.state), result.stop_step
                 self._reception = Reception(declaration, self._codecs, keep=True)
                 self._reader = PartReader(self._reception.check)
             case ReplyField.PART if self._reader is not None:
@@ -215,6 +233,7 @@ class _WayBack:
         await _tell(self._emit, self._trips, [trip.arrived_s for trip in self._trips], outbound=False)
         return await SegmentDone.of(
             self._reception,
+            self._stop_step,
             compute_s=cost.compute_s,
             peak_rss_bytes=cost.peak_rss_bytes,
             encode_s=cost.encode_s,

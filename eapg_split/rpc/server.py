@@ -1,6 +1,7 @@
 """NodeService: convert, call the worker, convert back. Errors are left to the interceptor."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack, aclosing, suppress
 
 import grpc
@@ -11,6 +12,7 @@ from eapg_split.rpc.convert import (
     description_to_proto,
     order_from_proto,
     prepare_from_proto,
+    recall_from_proto,
     step_to_proto,
 )
 from eapg_split.rpc.convert_handoff import declaration_from_proto, declaration_to_proto
@@ -28,6 +30,7 @@ from eapg_split.runtime.events import Accepted, PreviewFrame, SegmentEvent, Step
 from eapg_split.runtime.handoff import Declaration
 from eapg_split.runtime.kept import SegmentResult
 from eapg_split.runtime.peer import SegmentOrder
+from eapg_split.runtime.recall import Recall
 from eapg_split.runtime.reception import Reception
 from eapg_split.runtime.worker import Worker
 
@@ -94,10 +97,11 @@ class NodeService:
             async with AsyncExitStack() as until_the_end:
                 async with self._worker.places.held(order):
                     came = await self._received(order, declaration, stream)
-                    watched = stream.incoming.watched(stream.outbox.preview_taken)
+                    recall = Recall()
+                    watched = stream.incoming.watched(_heard(stream.outbox, recall))
                     await until_the_end.enter_async_context(watched)
                     if not isinstance(came, SegmentResult):
-                        came = await self._computed(order, came, stream.outbox)
+                        came = await self._computed(order, came, stream.outbox, recall)
                 await _send(came, stream.outbox)
 
     async def probe(self, requests: object, context: "_Context[bytes, bytes]") -> None:
@@ -146,11 +150,13 @@ class NodeService:
             await reception.add(arrived.part)
         return reception
 
-    async def _computed(self, order: SegmentOrder, reception: Reception, outbox: Outbox) -> SegmentResult:
+    async def _computed(
+        self, order: SegmentOrder, reception: Reception, outbox: Outbox, recall: Recall
+    ) -> SegmentResult:
         async def emit(event: SegmentEvent) -> None:
             _put(outbox, event)
 
-        return await self._worker.serve(order, reception, emit)
+        return await self._worker.serve(order, reception, emit, recall)
 
 
 async def _run_header(incoming: Incoming) -> node_pb2.RunHeader:
@@ -161,6 +167,19 @@ async def _run_header(incoming: Incoming) -> node_pb2.RunHeader:
         return node_pb2.RunHeader.FromString(bytes(body))
     except DecodeError as error:
         raise InvalidRequest("A segment's header is malformed: update the older of the two nodes.") from error
+
+
+def _heard(outbox: Outbox, recall: Recall) -> Callable[[int, memoryview], None]:
+    """What the sender may say while the segment runs; anything else is of no interest any more."""
+
+    def heard(field: int, body: memoryview) -> None:
+        match field:
+            case RequestField.TAKEN:
+                outbox.preview_taken()
+            case RequestField.RECALL:
+                recall.ask(recall_from_proto(bytes(body)))
+
+    return heard
 
 
 def _holds(parts: int) -> bytes:
@@ -185,7 +204,8 @@ async def _send(result: SegmentResult, outbox: Outbox) -> None:
     """The result, the previews that still wait, and the end."""
     outgoing = result.outgoing
     declaration = declaration_to_proto(outgoing.declaration)
-    await outbox.send(pack(ReplyField.RESULT, declaration.SerializeToString()))
+    header = node_pb2.RunResult(state=declaration, stop_step=result.stop_step)
+    await outbox.send(pack(ReplyField.RESULT, header.SerializeToString()))
     index = 0
     async with aclosing(outgoing.parts()) as parts:
         async for ready in parts:

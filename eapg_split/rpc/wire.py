@@ -25,6 +25,7 @@ class RequestField(IntEnum):
     PART = 3
     PROBE = 4
     TAKEN = 5
+    RECALL = 6
 
 
 class ReplyField(IntEnum):

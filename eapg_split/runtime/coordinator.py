@@ -3,33 +3,42 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from eapg_split.codecs.base import Fidelity
 from eapg_split.domain.error_budget import ErrorBudget
+from eapg_split.domain.latent import Latent
 from eapg_split.domain.plan import Plan, Segment
 from eapg_split.domain.session import (
     Action,
     Event,
     Failed,
     MakePlan,
+    NodeReturned,
     Opened,
     PlanFailed,
     Planned,
+    Planning,
+    Running,
     RunSegment,
+    SegmentAbandoned,
     SegmentCommitted,
     SegmentFailed,
+    SegmentHandedBack,
     Started,
+    State,
     StopSegment,
     advance,
 )
+from eapg_split.domain.topology import NodeId
 from eapg_split.domain.workload import StageKind, Workload
 from eapg_split.errors import DeadlineExceeded, EapgError
-from eapg_split.planner.policy import PlanView
 from eapg_split.runtime.checkpoint import Checkpoint
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.events import (
     Accepted,
+    Acknowledged,
     Goodput,
     Hop,
     JobDone,
@@ -38,6 +47,7 @@ from eapg_split.runtime.events import (
     Passage,
     PlacedSegment,
     PlanMade,
+    PlanReviewed,
     Returning,
     SegmentEvent,
     StepDone,
@@ -46,7 +56,12 @@ from eapg_split.runtime.job import Job, JobRecord
 from eapg_split.runtime.memory import peak_resident_bytes
 from eapg_split.runtime.output import Output
 from eapg_split.runtime.peer import SegmentOrder
+from eapg_split.runtime.policy_host import PolicyHost
+from eapg_split.runtime.recall import HandBack, Recall
 from eapg_split.runtime.remote import Assignment, RemoteSegments
+from eapg_split.runtime.replanner import InFlight, Replanner
+from eapg_split.runtime.views import Views
+from eapg_split.runtime.watch import watched
 
 _log = logging.getLogger(__name__)
 _BACKOFF_S = 0.2
@@ -68,7 +83,11 @@ class Coordinator:
         self._emit = emit
         self._record = JobRecord()
         self._checkpoint = Checkpoint(0, self._worker.setup.codecs, {}, ErrorBudget(job.quality_db))
-        self._remote = RemoteSegments(cluster, self._fidelity, self._forward)
+        self._remote = RemoteSegments(cluster, self._fidelity, self._step_there)
+        self._host = PolicyHost(job.policy, states=job.policy_states)
+        self._planner: Replanner
+        self._recall = Recall()
+        self._told: frozenset[NodeId] = frozenset()
         self._began = 0.0
         self._plan: Plan | None = None
         self._revision = 0
@@ -96,45 +115,65 @@ class Coordinator:
         await self._emit(self._done(self._since_start()))
 
     async def _drive(self, workload: Workload) -> None:
-        state, actions = advance(Opened(workload.steps), Started())
-        while actions:
-            state, actions = advance(state, await self._perform(actions[0], workload))
+        async with AsyncExitStack() as until_the_end:
+            watch = None
+            if self._job.wants_estimates:
+                watch = await until_the_end.enter_async_context(watched(self._cluster))
+            views = Views(self._job, self._cluster, workload, watch)
+            await views.prepare()
+            self._planner = Replanner(self._host, views, self._forward, revises=self._job.revises)
+            await until_the_end.enter_async_context(self._planner.attending(watch))
+            state, actions = advance(Opened(workload.steps), Started())
+            while actions:
+                event = await self._perform(actions[0], state, workload)
+                for node in views.returned(_left_out(state)):
+                    state, _ = advance(state, NodeReturned(node))
+                state, actions = advance(state, event)
+        await self._say(await self._host.close())
         if isinstance(state, Failed):
             state.error.session_id = state.error.session_id or self._job.session
             raise state.error
 
-    async def _perform(self, action: Action, workload: Workload) -> Event:
+    async def _perform(self, action: Action, state: State, workload: Workload) -> Event:
         match action:
             case MakePlan():
-                return await self._make_plan(action, workload)
-            case RunSegment(segment, attempt):
-                try:
-                    await self._run_segment(segment, attempt, workload)
-                except EapgError as error:
-                    _log.warning("session %s: %s failed: %s", self._job.session, segment, error)
-                    return SegmentFailed(segment, attempt, error)
-                return SegmentCommitted(segment, attempt)
+                assert isinstance(state, Planning)
+                return await self._make_plan(state, workload)
+            case RunSegment():
+                assert isinstance(state, Running)
+                return await self._run_segment(state, workload)
             case StopSegment():
                 raise AssertionError("a segment is stopped by cancelling run()")
 
-    async def _make_plan(self, action: MakePlan, workload: Workload) -> Event:
+    async def _make_plan(self, state: Planning, workload: Workload) -> Event:
         job, cluster = self._job, self._cluster
-        view = PlanView(workload, cluster.topology, action.start_step, job.objective, action.unavailable)
-        if action.unavailable:
-            lost = ", ".join(sorted(action.unavailable))
-            await self._emit(Notice(f"Going on without {lost} from step {action.start_step}."))
+        if state.unavailable - self._told:
+            self._told = state.unavailable
+            lost = ", ".join(sorted(state.unavailable))
+            await self._emit(Notice(f"Going on without {lost} from step {state.start_step}."))
+        reason = "" if state.cause is None else state.cause.message
         try:
-            plan = job.policy.plan(view)
-            plan.check(view.rules)
+            made = await self._planner.plan(state.start_step, state.unavailable, reason)
         except EapgError as error:
             if cluster.missing:
                 unreached = f"{error.message} Not reached: {', '.join(cluster.missing)}."
                 error = type(error)(unreached, session_id=job.session)
             return PlanFailed(error)
-        self._plan = plan
+        self._plan = plan = made.plan
         placed = tuple(self._placed(segment) for segment in plan.segments)
-        made = PlanMade(job.session, job.policy.name, placed, plan.notes, workload.steps, self._revision)
-        await self._emit(replace(made, at_s=self._since_start()))
+        await self._emit(
+            PlanMade(
+                job.session,
+                made.policy,
+                placed,
+                plan.notes,
+                workload.steps,
+                self._revision,
+                self._since_start(),
+                made.reason,
+                made.predicted_s,
+            )
+        )
         self._revision += 1
         self._prepare(plan, workload)
         return Planned(plan)
@@ -153,59 +192,131 @@ class Coordinator:
         except EapgError as error:
             _log.info("node %s is not prepared: %s", segment.node, error)  # the hand-off will tell
 
-    async def _run_segment(self, segment: Segment, attempt: int, workload: Workload) -> None:
+    async def _run_segment(self, state: Running, workload: Workload) -> Event:
+        """The segment as a task, so that a hand-off can be given up from wherever that is decided."""
+        segment, attempt = state.segment, state.attempt
         if attempt > 1:
             await asyncio.sleep(_BACKOFF_S * 2 ** (attempt - 2))
-        if self._cluster.is_own(segment.node):
-            await self._run_here(segment, attempt, workload)
         else:
-            await self._run_there(segment, attempt, workload)
+            self._recall = Recall()
+        run = self._run_here if self._cluster.is_own(segment.node) else self._run_there
+        running = asyncio.create_task(run(segment, attempt, workload))
+        self._planner.running = self._in_flight(state, running, workload)
+        try:
+            step = await running
+        except EapgError as error:
+            _log.warning("session %s: %s failed: %s", self._job.session, segment, error)
+            return SegmentFailed(segment, attempt, error)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            return SegmentAbandoned(segment, attempt)
+        finally:
+            self._planner.running = None
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        unasked = step < segment.stop_step and self._recall.terms is None
+        if step < segment.stop_step or self._planner.decided:
+            return SegmentHandedBack(segment, attempt, step, unasked)
+        return SegmentCommitted(segment, attempt)
 
-    async def _run_here(self, segment: Segment, attempt: int, workload: Workload) -> None:
+    def _in_flight(self, state: Running, running: "asyncio.Task[int]", workload: Workload) -> InFlight:
+        segment = state.segment
+
+        def abandon() -> None:
+            running.cancel()
+
+        def terms(step: int, plan: Plan) -> HandBack:
+            return self._remote.terms(self._assignment(segment, state.attempt, workload), step, plan)
+
+        return InFlight(
+            segment=segment,
+            plan=state.plan,
+            unavailable=state.unavailable,
+            own=self._cluster.is_own(segment.node),
+            recall=self._recall,
+            terms=terms,
+            abandon=abandon,
+            transfer=self._remote.transfer,
+        )
+
+    async def _run_here(self, segment: Segment, attempt: int, workload: Workload) -> int:
         last = workload.steps - 1
         stop = min(segment.stop_step, last)
-        checkpoint, state = self._checkpoint, await self._checkpoint.latent()
+        checkpoint, state, reached = self._checkpoint, await self._checkpoint.latent(), segment.start_step
         if segment.start_step < stop:
             order = self._order(Segment(segment.node, segment.start_step, stop), attempt, workload)
-            state = await self._worker.execute(order, state, self._forward)
-        if segment.stop_step > last:
-            began = asyncio.get_running_loop().time()
-            stage = workload.stage_of(last)
-            await self._output.write(self._worker.frames(workload, state), stage.geometry.frames, self._emit)
-            placed, seconds = self._placed(segment), asyncio.get_running_loop().time() - began
-            await self._forward(StepDone(placed.node, placed.tier, stage.name, last, workload.steps, seconds))
-        self._commit(segment, checkpoint.followed_by(stop, state), peak_resident_bytes())
+            done = await self._worker.execute(order, state, self._step_here, self._recall)
+            state, reached = done.state, done.stop_step
+        self._checkpoint = checkpoint.followed_by(reached, state)
+        if reached == stop and segment.stop_step > last:
+            await self._decode(segment, state, workload)
+            reached = segment.stop_step
+        self._commit(segment, reached, peak_resident_bytes())
+        return reached
 
-    async def _run_there(self, segment: Segment, attempt: int, workload: Workload) -> None:
-        assert self._plan is not None
+    async def _decode(self, segment: Segment, state: Latent, workload: Workload) -> None:
+        began, last = asyncio.get_running_loop().time(), workload.steps - 1
+        stage = workload.stage_of(last)
+        await self._output.write(self._worker.frames(workload, state), stage.geometry.frames, self._emit)
+        placed, seconds = self._placed(segment), asyncio.get_running_loop().time() - began
+        await self._forward(StepDone(placed.node, placed.tier, stage.name, last, workload.steps, seconds))
+
+    async def _run_there(self, segment: Segment, attempt: int, workload: Workload) -> int:
         if attempt > 1:
             await self._cluster.check_alive(segment.node)  # a node that hangs must not cost its time twice
+        task = self._assignment(segment, attempt, workload)
+        self._checkpoint, done = await self._remote.run(task)
+        self._commit(segment, done.stop_step, done.peak_rss_bytes)
+        return done.stop_step
+
+    def _assignment(self, segment: Segment, attempt: int, workload: Workload) -> Assignment:
+        assert self._plan is not None
         order = self._order(segment, attempt, workload)
-        task = Assignment(segment.node, order, self._plan, workload, self._checkpoint)
-        checkpoint, done = await self._remote.run(task)
-        self._commit(segment, checkpoint, done.peak_rss_bytes)
+        return Assignment(segment.node, order, self._plan, workload, self._checkpoint, self._recall)
 
     async def _fidelity(self, workload: Workload, step: int, target_db: float) -> Fidelity:
         """What a lossy codec may do to the state before `step`, so that this cut alone leaves `target_db`."""
         return await self._worker.fidelity(workload, step - 1, target_db)
 
-    def _commit(self, segment: Segment, checkpoint: Checkpoint, peak_rss_bytes: int) -> None:
-        self._checkpoint = checkpoint
-        self._record.add(self._placed(segment), peak_rss_bytes)
+    def _commit(self, segment: Segment, reached: int, peak_rss_bytes: int) -> None:
+        self._record.add(self._placed(replace(segment, stop_step=reached)), peak_rss_bytes)
+
+    async def _step_here(self, event: SegmentEvent) -> None:
+        """Of a segment on this node: the next step waits until its policy has looked."""
+        await self._forward(event)
+        if isinstance(event, StepDone):
+            await self._planner.stepped(event, at_boundary=True)
+
+    async def _step_there(self, event: JobEvent | SegmentEvent) -> None:
+        """Of a segment on another node, which goes on meanwhile."""
+        await self._forward(event)
+        match event:
+            case StepDone():
+                await self._planner.stepped(event, at_boundary=False)
+            case Hop():
+                await self._planner.moved(event)
 
     async def _forward(self, event: JobEvent | SegmentEvent) -> None:
         """An event of a segment as one of the job, its moments counted from the job's start."""
         match event:
-            case Accepted() | Returning() | Passage():
+            case Accepted() | Acknowledged() | Returning() | Passage():
                 return
             case StepDone():
                 event = replace(event, start_s=max(0.0, self._since_start() - event.seconds))
+            case PlanReviewed():
+                event = replace(event, at_s=self._since_start())
             case Goodput():
                 event = replace(event, at_s=event.at_s - self._began)
             case Hop():
                 event = replace(event, start_s=event.start_s - self._began)
                 self._record.hops.append(event)
         await self._emit(event)
+
+    async def _say(self, warning: str) -> None:
+        if warning:
+            await self._emit(Notice(warning))
 
     def _since_start(self) -> float:
         return asyncio.get_running_loop().time() - self._began
@@ -250,3 +361,7 @@ class Coordinator:
             hops=tuple(record.hops),
             peak_rss_bytes=record.peak_rss_bytes | {self._worker.setup.node: peak_resident_bytes()},
         )
+
+
+def _left_out(state: State) -> frozenset[NodeId]:
+    return state.unavailable if isinstance(state, Planning | Running) else frozenset()

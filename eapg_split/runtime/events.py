@@ -20,7 +20,11 @@ class PlacedSegment:
 
 @dataclass(frozen=True)
 class PlanMade:
-    """The plan, once at the start (revision 0) and again after each re-plan; `notes` say why it is not the ideal."""
+    """The plan, once at the start (revision 0) and again after each re-plan.
+
+    `notes` say why it is not the ideal, `reason` why it was made; `predicted_s` is how long what it covers should
+    take, 0 where nobody knows.
+    """
 
     session: str
     policy: str
@@ -28,6 +32,28 @@ class PlanMade:
     notes: tuple[str, ...]
     total_steps: int
     revision: int = 0
+    at_s: float = 0.0  # since the job began
+    reason: str = ""
+    predicted_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class PlanReviewed:
+    """The policy looked again at what is left from `step` on. Looks after a step that change nothing are not told.
+
+    `trigger` and `occasion` say what made it look (and which node did), `outcome` is "keep" or "replace" and `reason`
+    why. `current_s` and `chosen_s` are the seconds that the plan before and the one after should take from there on, 0
+    where nobody knows.
+    """
+
+    trigger: str
+    node: str
+    occasion: str
+    outcome: str
+    reason: str
+    step: int
+    current_s: float = 0.0
+    chosen_s: float = 0.0
     at_s: float = 0.0  # since the job began
 
 
@@ -153,6 +179,13 @@ class Accepted:
 
 
 @dataclass(frozen=True)
+class Acknowledged:
+    """So many more coded bytes of the hand-off have arrived."""
+
+    bytes: int
+
+
+@dataclass(frozen=True)
 class Returning:
     """The segment is computed and its result is about to arrive."""
 
@@ -170,9 +203,10 @@ class Passage:
     moment_s: float
 
 
-SegmentEvent = Accepted | Returning | Passage | StepDone | PreviewFrame
+SegmentEvent = Accepted | Acknowledged | Returning | Passage | StepDone | PreviewFrame
 JobEvent = (
     PlanMade
+    | PlanReviewed
     | StepDone
     | PreviewFrame
     | Hop

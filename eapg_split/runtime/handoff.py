@@ -130,6 +130,13 @@ class Encoding:
         return sum(len(part.body) for part in self._parts)
 
     @property
+    def expected_bytes(self) -> int:
+        """Of all parts, once they are coded: those to come are taken to be like those that are."""
+        if not self._parts:
+            return self.tensor.raw_bytes
+        return self.body_bytes * self.count // len(self._parts)
+
+    @property
     def held_bytes(self) -> int:
         """What this keeps in memory: the parts, and the numbers while there are parts to come."""
         whole = self._source is None or len(self._parts) == self.count
@@ -186,6 +193,11 @@ class Outgoing:
     def body_bytes(self) -> int:
         """Coded so far."""
         return sum(encoding.body_bytes for encoding in self._encodings)
+
+    @property
+    def expected_bytes(self) -> int:
+        """Coded, when all of it is."""
+        return sum(encoding.expected_bytes for encoding in self._encodings)
 
     @property
     def held_bytes(self) -> int:

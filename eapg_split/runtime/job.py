@@ -1,12 +1,13 @@
 """One job as the device's daemon accepted it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from eapg_split.domain.error_budget import DEFAULT_QUALITY_DB
 from eapg_split.domain.request import Request
 from eapg_split.planner.policy import Objective, Policy
 from eapg_split.runtime.deadline import Deadline
 from eapg_split.runtime.events import Hop, PlacedSegment
+from eapg_split.runtime.policy_state import PolicyStates
 from eapg_split.runtime.sink import VideoFormat
 
 
@@ -22,11 +23,28 @@ class Job:
     previews: bool = False
     quality_db: float = DEFAULT_QUALITY_DB
     deadline: Deadline = field(default_factory=Deadline)
+    wishes: Objective = field(default_factory=Objective)  # its privacy, codec and deadline stand elsewhere
+    policy_states: PolicyStates | None = None
 
     @property
     def objective(self) -> Objective:
-        """What the policy is to mind."""
-        return Objective(self.request.privacy, self.codec)
+        """What the policy is to mind from now on."""
+        return replace(
+            self.wishes,
+            privacy=self.request.privacy,
+            codec=self.codec,
+            deadline_s=self.deadline.remaining(),
+        )
+
+    @property
+    def revises(self) -> bool:
+        """Whether the policy wants to look again while the job runs."""
+        return callable(getattr(self.policy, "revise", None))
+
+    @property
+    def wants_estimates(self) -> bool:
+        """Whether nodes and links are to be watched for it; a policy says no by `uses_estimates = False`."""
+        return self.revises or getattr(self.policy, "uses_estimates", True) is not False
 
     @property
     def video(self) -> VideoFormat:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from eapg_split.codecs.base import Codec
+from eapg_split.codecs.base import Codec, Fidelity
 from eapg_split.domain.latent import Latent
 from eapg_split.runtime.handoff import Coded, Encoding, Item, Outgoing, SameAsInput
 from eapg_split.runtime.peer import SegmentOrder
@@ -12,9 +12,13 @@ from eapg_split.runtime.settings import Limits
 
 @dataclass(frozen=True)
 class SegmentResult:
-    """The state after a segment on its way back, and what it cost."""
+    """The state before `stop_step` on its way back, and what it cost.
+
+    `stop_step` is before that of the order where the segment was handed back.
+    """
 
     outgoing: Outgoing
+    stop_step: int
     compute_s: float
     peak_rss_bytes: int
 
@@ -37,7 +41,7 @@ class KeptResults:
         )
 
     def get(self, order: SegmentOrder, handoff: str) -> SegmentResult | None:
-        """The result of the same steps on the same input, where it is still there."""
+        """What the same order on the same input gave, where it is still there; perhaps it was handed back."""
         kept = self._by_session.get(order.session)
         return kept.result if kept is not None and kept.key == _key(order, handoff) else None
 
@@ -50,7 +54,7 @@ def _key(order: SegmentOrder, handoff: str) -> _Key:
     return order.start_step, order.stop_step, handoff, order.result_codec
 
 
-def way_back(order: SegmentOrder, codec: Codec, state: Latent, after: Latent) -> Outgoing:
+def way_back(codec: Codec, fidelity: Fidelity, state: Latent, after: Latent) -> Outgoing:
     """The result; a tensor that went through the segment untouched is named, not sent."""
     items: list[Item] = []
     encodings = []
@@ -61,5 +65,5 @@ def way_back(order: SegmentOrder, codec: Codec, state: Latent, after: Latent) ->
             items.append(SameAsInput(tensor, same))
             continue
         items.append(Coded(tensor, codec.name))
-        encodings.append(Encoding.of(codec, tensor.name, array, order.result_fidelity))
+        encodings.append(Encoding.of(codec, tensor.name, array, fidelity))
     return Outgoing(items, encodings)

@@ -8,6 +8,7 @@ from eapg_split.domain.telemetry import Telemetry
 from eapg_split.runtime.events import Returning
 from eapg_split.runtime.handoff import Outgoing
 from eapg_split.runtime.peer import Emit, NodeDescription, SegmentDone, SegmentOrder
+from eapg_split.runtime.recall import Recall
 from eapg_split.runtime.reception import Reception
 from eapg_split.runtime.worker import Worker
 
@@ -31,18 +32,21 @@ class LoopbackPeer:
         """Loads the segment's weights."""
         await self._worker.prepare(order)
 
-    async def run(self, order: SegmentOrder, state: Outgoing, emit: Emit) -> SegmentDone:
+    async def run(
+        self, order: SegmentOrder, state: Outgoing, emit: Emit, *, recall: Recall | None = None
+    ) -> SegmentDone:
         """Runs the segment in the worker's thread."""
         worker = self._worker
         async with worker.places.held(order):
             there = await worker.receive(order, state.declaration, resume=order.attempt > 1)
             await _pass(state, there)
-            result = await worker.serve(order, there, emit)
+            result = await worker.serve(order, there, emit, recall)
         await emit(Returning())
         here = Reception(result.outgoing.declaration, worker.setup.codecs, keep=True)
         await _pass(result.outgoing, here)
         return await SegmentDone.of(
             here,
+            result.stop_step,
             compute_s=result.compute_s,
             peak_rss_bytes=result.peak_rss_bytes,
             encode_s=result.outgoing.encode_s,

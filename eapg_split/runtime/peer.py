@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from eapg_split.codecs.base import DEFAULT_FIDELITY, Fidelity
 from eapg_split.domain.profile import Profile
 from eapg_split.domain.request import Request
 from eapg_split.domain.telemetry import Telemetry
@@ -12,10 +11,11 @@ from eapg_split.domain.topology import Node
 from eapg_split.runtime.deadline import Deadline
 from eapg_split.runtime.events import SegmentEvent
 from eapg_split.runtime.handoff import Declaration, Outgoing
+from eapg_split.runtime.recall import Recall
 from eapg_split.runtime.reception import Received, Reception
 from eapg_split.runtime.settings import Limits
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class SegmentOrder:
 
     Idempotent by the session, the steps and the id of the hand-off: a node that still has the result of the same input
     answers with it; a newer attempt replaces one that is running, and sends only the parts which that one did not
-    bring; an older one is refused. `result_fidelity` is what a lossy `result_codec` may do.
+    bring; an older one is refused. A lossy `result_codec` is to leave `result_db` of the final video by itself.
     """
 
     session: str
@@ -50,7 +50,7 @@ class SegmentOrder:
     fingerprint: str
     attempt: int = 1
     result_codec: str = "lossless"
-    result_fidelity: Fidelity = DEFAULT_FIDELITY
+    result_db: float = 0.0  # 0 leaves it to the codec
     result_link_bits_per_s: float = 0.0  # of the way back, 0 where nobody knows it
     previews: bool = False
     deadline: Deadline = field(default_factory=Deadline)
@@ -58,10 +58,14 @@ class SegmentOrder:
 
 @dataclass(frozen=True)
 class SegmentDone:
-    """The state after a segment as it arrived here, and what it cost the node."""
+    """The state before `stop_step` as it arrived here, and what it cost the node.
+
+    `stop_step` is before that of the order where the segment was handed back.
+    """
 
     declaration: Declaration
     received: Received
+    stop_step: int
     body_bytes: int
     compute_s: float
     peak_rss_bytes: int
@@ -71,13 +75,20 @@ class SegmentDone:
 
     @classmethod
     async def of(
-        cls, reception: Reception, *, compute_s: float, peak_rss_bytes: int, encode_s: float
+        cls,
+        reception: Reception,
+        stop_step: int,
+        *,
+        compute_s: float,
+        peak_rss_bytes: int,
+        encode_s: float,
     ) -> "SegmentDone":
         """What has come. Raises CorruptPayload where it is not whole."""
         received = await reception.finish()
         return cls(
             reception.declaration,
             received,
+            stop_step,
             reception.body_bytes,
             compute_s,
             peak_rss_bytes,
@@ -103,9 +114,12 @@ class Peer(Protocol):
     async def prepare(self, order: SegmentOrder) -> None:
         """Lets the node load the weights of a segment that it will get."""
 
-    async def run(self, order: SegmentOrder, state: Outgoing, emit: Emit) -> SegmentDone:
+    async def run(
+        self, order: SegmentOrder, state: Outgoing, emit: Emit, *, recall: Recall | None = None
+    ) -> SegmentDone:
         """Hands a segment over; `emit` gets Accepted once, then steps and previews as they come.
 
+        The node ends early where `recall` asks for it, or by itself: `SegmentDone.stop_step` says where.
         Raises SessionNotFound where the node has lost a tensor that `state` only names.
         When this is cancelled the node stops at its next step boundary and keeps nothing of the session.
         """

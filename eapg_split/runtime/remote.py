@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from eapg_split.codecs.base import Fidelity
 from eapg_split.domain.error_budget import ErrorBudget
@@ -10,10 +10,12 @@ from eapg_split.domain.plan import Plan
 from eapg_split.domain.topology import NodeId
 from eapg_split.domain.workload import Workload
 from eapg_split.errors import CorruptPayload, SessionNotFound
+from eapg_split.planner.policy import Transfer
 from eapg_split.runtime.checkpoint import Checkpoint, Departure, KeptTensor
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.events import (
     Accepted,
+    Acknowledged,
     Goodput,
     Hop,
     JobEvent,
@@ -21,9 +23,10 @@ from eapg_split.runtime.events import (
     Returning,
     SegmentEvent,
 )
-from eapg_split.runtime.handoff import Coded, Declaration, SameAsInput
+from eapg_split.runtime.handoff import Coded, Declaration, Outgoing, SameAsInput
 from eapg_split.runtime.links import on_link
 from eapg_split.runtime.peer import SegmentDone, SegmentOrder
+from eapg_split.runtime.recall import HandBack, Recall
 
 PermittedLoss = Callable[[Workload, int, float], Awaitable[Fidelity]]
 """What a codec may do to the state before a step so that this cut alone leaves so many dB."""
@@ -38,6 +41,7 @@ class Assignment:
     plan: Plan
     workload: Workload
     checkpoint: Checkpoint
+    recall: Recall = field(default_factory=Recall)
 
 
 class RemoteSegments:
@@ -55,9 +59,14 @@ class RemoteSegments:
         self._permitted = permitted
         self._emit = emit
         self._held: dict[NodeId, tuple[KeptTensor, ...]] = {}
+        self._sending: _Sending | None = None
+
+    def transfer(self) -> Transfer | None:
+        """The hand-off that is on its way now."""
+        return None if self._sending is None else self._sending.transfer()
 
     async def run(self, task: Assignment) -> tuple[Checkpoint, SegmentDone]:
-        """The state after the segment. A node that forgot what it was thought to hold is sent everything."""
+        """The state that the segment reached. A node that forgot what it was thought to hold is sent everything."""
         if self._held.get(task.node):
             try:
                 return await self._run(task)
@@ -67,30 +76,46 @@ class RemoteSegments:
 
     async def _run(self, task: Assignment) -> tuple[Checkpoint, SegmentDone]:
         departure = await self._departure(task)
-        order, budget = await self._ordered(task, task.checkpoint.budget.without(departure.share))
-        passage = _Passages(task, departure, self._cluster.worker.setup.node)
+        budget = task.checkpoint.budget.without(departure.share)
+        order = self._ordered(task, budget)
+        own = self._cluster.worker.setup.node
+        passage = _Passages(task, departure, own)
 
         async def emit(event: SegmentEvent) -> None:
+            sending.note(event)
+            if isinstance(event, Accepted):
+                self._sending = None
             noted = passage.noted(event)
             if isinstance(noted, Goodput):
                 self._cluster.worker.links.observe(noted)
             await self._emit(noted)
 
-        done = await self._cluster.peer(task.node).run(order, departure.outgoing, emit)
-        await self._emit(passage.home(done))
-        if done.declaration.spec != task.workload.spec_after(order.stop_step - 1):
-            raise CorruptPayload(f"Node {task.node} returned a state of another shape.", node_id=task.node)
+        self._sending = sending = _Sending(own, task.node, departure.outgoing)
+        try:
+            peer = self._cluster.peer(task.node)
+            done = await peer.run(order, departure.outgoing, emit, recall=task.recall)
+        finally:
+            self._sending = None
+        _check_result(done, order, task)
+        terms = _terms_of(done, order, task.recall)
+        await self._emit(passage.home(done, terms.codec))
         tensors = {
             item.tensor.name: _arrived(item, departure, done, task.node) for item in done.declaration.items
         }
-        lossless = self._codecs[order.result_codec].lossless
+        lossless = self._codecs[terms.codec].lossless
         here_too = [
             tensors[item.tensor.name]
             for item in done.declaration.items
             if lossless or isinstance(item, SameAsInput)
         ]
         self._held[task.node] = (*departure.arrives.values(), *here_too)
-        return Checkpoint(order.stop_step, self._codecs, tensors, budget), done
+        if not lossless:
+            budget = budget.without(budget.share_of(terms.quality_db))
+        return Checkpoint(done.stop_step, self._codecs, tensors, budget), done
+
+    def terms(self, task: Assignment, step: int, plan: Plan) -> HandBack:
+        """How a state is to come back that is handed back at `step` or later, to go on by `plan`."""
+        return HandBack(step, plan.codec_at(step), self._target_db(plan, step, task.checkpoint.budget))
 
     async def _departure(self, task: Assignment) -> Departure:
         step, budget = task.order.start_step, task.checkpoint.budget
@@ -103,20 +128,41 @@ class RemoteSegments:
         codec = await on_link(self._codecs[task.plan.codec_at(step)], rate)
         return await task.checkpoint.departure(codec, self._held.get(task.node, ()), fidelity=loss)
 
-    async def _ordered(self, task: Assignment, budget: ErrorBudget) -> tuple[SegmentOrder, ErrorBudget]:
-        """The order with what its result may lose, and the budget after that."""
-        fidelity, share = await self._loss(task, task.order.stop_step, budget)
+    def _ordered(self, task: Assignment, budget: ErrorBudget) -> SegmentOrder:
+        """The order with what its result may lose."""
         rate = self._cluster.worker.links.bits_per_s(task.node, self._cluster.worker.setup.node)
-        order = replace(task.order, result_fidelity=fidelity, result_link_bits_per_s=rate or 0.0)
-        return order, budget.without(share)
+        target_db = self._target_db(task.plan, task.order.stop_step, budget)
+        return replace(task.order, result_db=target_db, result_link_bits_per_s=rate or 0.0)
 
     async def _loss(self, task: Assignment, step: int, budget: ErrorBudget) -> tuple[Fidelity, float]:
         """What the cut before `step` may lose, and its share of the budget; nothing where its codec is lossless."""
-        if self._codecs[task.plan.codec_at(step)].lossless:
+        target_db = self._target_db(task.plan, step, budget)
+        if not target_db:
             return Fidelity(), 0.0
-        to_come = sum(cut.step > step and not self._codecs[cut.codec].lossless for cut in task.plan.cuts)
-        share = budget.share(to_come)
-        return await self._permitted(task.workload, step, budget.target_db(share)), share
+        return await self._permitted(task.workload, step, target_db), budget.share_of(target_db)
+
+    def _target_db(self, plan: Plan, step: int, budget: ErrorBudget) -> float:
+        """What the cut before `step` must leave by itself; 0 where its codec is lossless."""
+        if self._codecs[plan.codec_at(step)].lossless:
+            return 0.0
+        to_come = sum(cut.step > step and not self._codecs[cut.codec].lossless for cut in plan.cuts)
+        return budget.target_db(budget.share(to_come))
+
+
+def _check_result(done: SegmentDone, order: SegmentOrder, task: Assignment) -> None:
+    if not order.start_step < done.stop_step <= order.stop_step:
+        raise CorruptPayload(
+            f"Node {task.node} returned the state before step {done.stop_step}, which is not of its segment.",
+            node_id=task.node,
+        )
+    if done.declaration.spec != task.workload.spec_after(done.stop_step - 1):
+        raise CorruptPayload(f"Node {task.node} returned a state of another shape.", node_id=task.node)
+
+
+def _terms_of(done: SegmentDone, order: SegmentOrder, recall: Recall) -> HandBack:
+    """How the result was coded: as the recall said where it ended the segment, else as the order did."""
+    early = recall.ends_at(done.stop_step) if done.stop_step < order.stop_step else None
+    return early or HandBack(done.stop_step, order.result_codec, order.result_db)
 
 
 def _arrived(item: object, departure: Departure, done: SegmentDone, node: NodeId) -> KeptTensor:
@@ -134,14 +180,33 @@ def _arrived(item: object, departure: Departure, done: SegmentDone, node: NodeId
     raise CorruptPayload(f"Node {node} named a tensor that it did not get.", node_id=node)
 
 
+class _Sending:
+    """How far a hand-off has come."""
+
+    def __init__(self, source: NodeId, target: NodeId, outgoing: Outgoing) -> None:
+        self._ends = source, target
+        self._outgoing = outgoing
+        self._arrived_bytes = 0
+        self._moved_s = asyncio.get_running_loop().time()
+
+    def note(self, event: SegmentEvent) -> None:
+        if isinstance(event, Acknowledged):
+            self._arrived_bytes += event.bytes
+            self._moved_s = asyncio.get_running_loop().time()
+
+    def transfer(self) -> Transfer:
+        remaining = max(0, self._outgoing.expected_bytes - self._arrived_bytes)
+        return Transfer(*self._ends, remaining, asyncio.get_running_loop().time() - self._moved_s)
+
+
 class _Passages:
     """The two ways of one segment's states, as events."""
 
     def __init__(self, task: Assignment, departure: Departure, own: NodeId) -> None:
         self._loop = asyncio.get_running_loop()
         self._ends = own, task.node
-        self._steps = task.order.start_step, task.order.stop_step
-        self._codecs = task.plan.codec_at(self._steps[0]), task.order.result_codec
+        self._step = task.order.start_step
+        self._codec = task.plan.codec_at(self._step)
         self._outgoing = departure.outgoing
         self._coded_before_s = departure.outgoing.encode_s
         self._began = self._returning = self._loop.time()
@@ -152,8 +217,19 @@ class _Passages:
         match event:
             case Accepted(decode_s):
                 encode_s = self._outgoing.encode_s - self._coded_before_s
-                sizes = self._outgoing.body_bytes, self._began, encode_s, decode_s
-                return self._hop(self._outgoing.declaration, sizes, self._loop.time(), outbound=True)
+                return Hop(
+                    source=own,
+                    target=node,
+                    step=self._step,
+                    codec=self._codec,
+                    raw_bytes=self._outgoing.declaration.raw_bytes,
+                    wire_bytes=self._outgoing.body_bytes,
+                    seconds=self._loop.time() - self._began,
+                    start_s=self._began,
+                    encode_s=encode_s,
+                    decode_s=decode_s,
+                    sent=_names(self._outgoing.declaration),
+                )
             case Returning():
                 self._returning = self._loop.time()
             case Passage(outbound, size, seconds, moment_s):
@@ -161,31 +237,23 @@ class _Passages:
                 return Goodput(source, target, size, seconds, moment_s)
         return event
 
-    def home(self, done: SegmentDone) -> Hop:
+    def home(self, done: SegmentDone, codec: str) -> Hop:
         """The way back, which ends with its last part; previews may follow it."""
-        sizes = done.body_bytes, self._returning, done.encode_s, done.decode_s
-        return self._hop(done.declaration, sizes, max(done.arrived_s, self._returning), outbound=False)
-
-    def _hop(
-        self,
-        declaration: Declaration,
-        sizes: tuple[int, float, float, float],
-        ended: float,
-        *,
-        outbound: bool,
-    ) -> Hop:
-        wire_bytes, began, encode_s, decode_s = sizes
-        source, target = self._ends if outbound else self._ends[::-1]
+        own, node = self._ends
         return Hop(
-            source=source,
-            target=target,
-            step=self._steps[0 if outbound else 1],
-            codec=self._codecs[0 if outbound else 1],
-            raw_bytes=declaration.raw_bytes,
-            wire_bytes=wire_bytes,
-            seconds=ended - began,
-            start_s=began,
-            encode_s=encode_s,
-            decode_s=decode_s,
-            sent=tuple(item.tensor.name for item in declaration.coded),
+            source=node,
+            target=own,
+            step=done.stop_step,
+            codec=codec,
+            raw_bytes=done.declaration.raw_bytes,
+            wire_bytes=done.body_bytes,
+            seconds=max(done.arrived_s, self._returning) - self._returning,
+            start_s=self._returning,
+            encode_s=done.encode_s,
+            decode_s=done.decode_s,
+            sent=_names(done.declaration),
         )
+
+
+def _names(declaration: Declaration) -> tuple[str, ...]:
+    return tuple(item.tensor.name for item in declaration.coded)

@@ -4,14 +4,14 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eapg_split.codecs.base import Codec, Fidelity
+from eapg_split.codecs.base import DEFAULT_FIDELITY, Codec, Fidelity
 from eapg_split.domain.latent import Latent
 from eapg_split.domain.request import Request
 from eapg_split.domain.telemetry import MAX_RESIDENT, Telemetry, reading
@@ -36,6 +36,7 @@ from eapg_split.runtime.own_profile import OwnProfile, ProfileHome
 from eapg_split.runtime.peer import Emit, NodeDescription, SegmentOrder
 from eapg_split.runtime.places import Places
 from eapg_split.runtime.preview import preview_frames
+from eapg_split.runtime.recall import HandBack, Recall
 from eapg_split.runtime.reception import Reception
 from eapg_split.runtime.serial_thread import SerialThread
 from eapg_split.runtime.settings import Limits
@@ -61,6 +62,15 @@ class WorkerSetup:
     profile_home: ProfileHome | None = None  # None keeps no profile on disk
 
 
+@dataclass(frozen=True)
+class Reached:
+    """The state before `stop_step`, and on which terms it was handed back where that is not the order's."""
+
+    state: Latent
+    stop_step: int
+    early: HandBack | None = None
+
+
 class Worker:
     """One per daemon. All methods belong to one event loop."""
 
@@ -76,6 +86,7 @@ class Worker:
         self._resident: dict[str, None] = {}
         self._kept = KeptResults(setup.limits)
         self._held = HeldStates(setup.limits)
+        self._serving: dict[Recall, SegmentOrder] = {}
 
     @property
     def running_sessions(self) -> int:
@@ -123,20 +134,32 @@ class Worker:
         engine = await self.engine()
         await self._load(engine, workload.parts(order.start_step, order.stop_step))
 
-    async def execute(self, order: SegmentOrder, state: Latent, emit: Emit) -> Latent:
+    async def execute(
+        self, order: SegmentOrder, state: Latent, emit: Emit, recall: Recall | None = None
+    ) -> Reached:
         """The state after the segment's last step; `emit` gets each step, and previews when asked.
 
-        When this is cancelled the engine ends its step and the session leaves nothing behind.
+        Ends early, but not before its first step, where `recall` asks for it: also while `emit` has that step. When
+        this is cancelled the engine ends its step and the session leaves nothing behind.
         """
         async with self.places.held(order), self._within(order):
             workload = await self._unrolled(order)
             check_spec(order, workload, state.spec)
             engine = await self.engine()
             await self._load(engine, workload.parts(order.start_step, order.stop_step))
-            for step in range(order.start_step, order.stop_step):
-                state = await self._step(order, workload, step, state, emit)
+            reached, early = order.start_step, None
+            while reached < order.stop_step and early is None:
+                state = await self._step(order, workload, reached, state, emit)
+                reached += 1
+                if recall is not None and reached < order.stop_step:
+                    early = recall.ends_at(reached)
             check_finite(state, self.setup.node)
-            return state
+            return Reached(state, reached, early)
+
+    def give_back(self) -> None:
+        """Hands back, at their next step boundaries, the segments that run here for others."""
+        for recall, order in self._serving.items():
+            recall.ask(HandBack(0, order.result_codec, order.result_db))
 
     def kept(self, order: SegmentOrder, handoff: str) -> SegmentResult | None:
         """The result of that very hand-off, where it was computed already."""
@@ -163,7 +186,9 @@ class Worker:
         self._held.begin(order.session, reception)
         return reception
 
-    async def serve(self, order: SegmentOrder, reception: Reception, emit: Emit) -> SegmentResult:
+    async def serve(
+        self, order: SegmentOrder, reception: Reception, emit: Emit, recall: Recall | None = None
+    ) -> SegmentResult:
         """Like `execute`, on a state that has come, with one to send; the same hand-off is computed once.
 
         `emit` gets Accepted first. Raises CorruptPayload where the state is not whole.
@@ -177,13 +202,17 @@ class Worker:
                 return kept
             state = Latent(received.arrays)
             began = asyncio.get_running_loop().time()
-            after = await self.execute(order, state, emit)
+            with self._recallable(order, recall or Recall()) as serving:
+                reached = await self.execute(order, state, emit, serving)
             compute_s = asyncio.get_running_loop().time() - began
-        codec = await on_link(self._codec(order.result_codec), order.result_link_bits_per_s or None)
-        result = SegmentResult(way_back(order, codec, state, after), compute_s, peak_resident_bytes())
+        terms = reached.early or HandBack(order.stop_step, order.result_codec, order.result_db)
+        codec = await on_link(self._codec(terms.codec), order.result_link_bits_per_s or None)
+        outgoing = way_back(codec, await self._permitted(order, terms, reached), state, reached.state)
+        result = SegmentResult(outgoing, reached.stop_step, compute_s, peak_resident_bytes())
         self._kept.add(order, handoff, result)
         # what a lossy codec makes of the result is known to the receiver only
-        await self._held.keep(order.session, [*state.values(), *(after.values() if codec.lossless else ())])
+        after = reached.state.values() if codec.lossless else ()
+        await self._held.keep(order.session, [*state.values(), *after])
         return result
 
     async def frames(self, workload: Workload, state: Latent) -> AsyncIterator[NDArray[np.uint8]]:
@@ -203,6 +232,21 @@ class Worker:
         """What a lossy codec may do to the state after a step, by what these weights were measured to bear."""
         engine = await self.engine()
         return await self._call("looking up", lambda: engine.fidelity(workload, step, quality_db))
+
+    @contextmanager
+    def _recallable(self, order: SegmentOrder, recall: Recall) -> Iterator[Recall]:
+        self._serving[recall] = order
+        try:
+            yield recall
+        finally:
+            del self._serving[recall]
+
+    async def _permitted(self, order: SegmentOrder, terms: HandBack, reached: Reached) -> Fidelity:
+        """What the codec may do to the state that was reached: the weights' own table says it on every node."""
+        if self._codec(terms.codec).lossless or not terms.quality_db:
+            return DEFAULT_FIDELITY
+        workload = await self.unroll(order.request)
+        return await self.fidelity(workload, reached.stop_step - 1, terms.quality_db)
 
     async def _load(self, engine: Engine, parts: tuple[str, ...]) -> None:
         await self._call("loading weights", lambda: engine.prepare(parts))

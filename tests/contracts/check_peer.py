@@ -17,10 +17,19 @@ from eapg_split.errors import (
     SessionNotFound,
     Unsupported,
 )
-from eapg_split.runtime.events import Accepted, PreviewFrame, Returning, SegmentEvent, StepDone
+from eapg_split.runtime.events import (
+    Accepted,
+    Acknowledged,
+    Passage,
+    PreviewFrame,
+    Returning,
+    SegmentEvent,
+    StepDone,
+)
 from eapg_split.runtime.handoff import Coded, Encoding, HeldThere, Outgoing
 from eapg_split.runtime.held import digest_of
 from eapg_split.runtime.peer import Peer, SegmentOrder
+from eapg_split.runtime.recall import HandBack, Recall
 from eapg_split.runtime.worker import Worker
 from tests.nodes import FINGERPRINT, SMALL, STEPS, coded, ignore, order, state_of, undivided, until
 
@@ -31,6 +40,7 @@ async def check_peer(peer: Peer, worker: Worker) -> None:
     await _check_segment(peer)
     await _check_previews(peer)
     await _check_idempotence(peer, worker)
+    await _check_hand_back(peer, worker)
     await _check_refusals(peer)
     assert worker.running_sessions == 0
 
@@ -57,7 +67,8 @@ async def _check_segment(peer: Peer) -> None:
     assert state_of(done, undivided(5)) == undivided(9)
     assert done.compute_s > 0
     assert done.peak_rss_bytes > 0
-    assert isinstance(events[0], Accepted)
+    told = [event for event in events if not isinstance(event, Acknowledged | Passage)]
+    assert isinstance(told[0], Accepted)
     assert sum(isinstance(event, Returning) for event in events) == 1
     steps = [event for event in events if isinstance(event, StepDone)]
     assert [event.step for event in steps] == [5, 6, 7, 8]
@@ -101,6 +112,46 @@ async def _check_idempotence(peer: Peer, worker: Worker) -> None:
     assert state_of(newer, undivided(5)) == undivided(9)
     with pytest.raises(SessionConflict):
         await older
+
+
+async def _check_hand_back(peer: Peer, worker: Worker) -> None:
+    """A segment ends where it is recalled; what came of it is not taken for what another order wants."""
+    recall, state = Recall(), coded(undivided(5))
+
+    async def ask(event: SegmentEvent) -> None:
+        if isinstance(event, StepDone):
+            recall.ask(HandBack(0, "int8"))
+
+    asked = order(5, 9, session="h1")
+    done = await peer.run(asked, state, ask, recall=recall)
+    assert 5 < done.stop_step < 9
+    assert {item.codec for item in done.declaration.coded} == {"int8"}
+    assert done.declaration.spec == undivided(done.stop_step).spec
+    again = await peer.run(replace(asked, attempt=2), state, ignore)
+    assert (again.stop_step, again.declaration) == (done.stop_step, done.declaration)
+    other = await peer.run(order(5, 8, session="h1", attempt=3), state, ignore)
+    assert other.stop_step == 8
+    assert state_of(other, undivided(5)) == undivided(8)
+
+    later = Recall()
+    later.ask(HandBack(0))
+    later.ask(HandBack(7))
+    exact = await peer.run(order(5, 9, session="h2"), coded(undivided(5)), ignore, recall=later)
+    assert exact.stop_step == 7
+    assert state_of(exact, undivided(5)) == undivided(7)
+    late = Recall()
+    late.ask(HandBack(9))
+    assert (
+        await peer.run(order(5, 9, session="h3"), coded(undivided(5)), ignore, recall=late)
+    ).stop_step == 9
+
+    async def leave(event: SegmentEvent) -> None:
+        if isinstance(event, StepDone):
+            worker.give_back()
+
+    left = await peer.run(order(5, 9, session="h4"), coded(undivided(5)), leave)
+    assert 5 < left.stop_step < 9
+    assert state_of(left, undivided(5)) == undivided(left.stop_step)
 
 
 async def _check_refusals(peer: Peer) -> None:

@@ -24,6 +24,7 @@ from eapg_split.runtime.events import (
     OutputFile,
     PlacedSegment,
     PlanMade,
+    PlanReviewed,
     PreviewFrame,
     StepDone,
 )
@@ -45,7 +46,8 @@ REQUESTS = st.builds(
 SEGMENT = PlacedSegment("edge", "edge", 3, 9)
 HOP = Hop("device", "edge", 3, "int8", 1000, 300, 0.25, 1.5, 0.125, 0.0625, ("xbar",))
 EVENTS: tuple[JobEvent, ...] = (
-    PlanMade("a1", "pyramid", (SEGMENT,), ("a note",), 34, 1, 0.5),
+    PlanMade("a1", "pyramid", (SEGMENT,), ("a note",), 34, 1, 0.5, "edge is lost", 12.5),
+    PlanReviewed("heat", "device", "device got hotter.", "replace", "Cooler there.", 5, 20.0, 12.5, 3.5),
     StepDone("edge", "edge", "stage3", 4, 34, 0.5, 2.5),
     PreviewFrame("stage1", 16, 2, 6, np.arange(24, dtype=np.uint8).reshape(2, 4, 3)),
     HOP,

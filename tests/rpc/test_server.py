@@ -92,7 +92,7 @@ def _altered(good: node_pb2.RunHeader) -> Iterator[tuple[node_pb2.RunHeader, typ
     itself.state.tensors[0].codec, itself.state.tensors[0].input = "", "xbar"
     yield itself, CorruptPayload
     loss = node_pb2.RunHeader.FromString(good.SerializeToString())
-    loss.result_fidelity.add(tensor="xbar", step=float("inf"))
+    loss.result_db = float("inf")
     yield loss, InvalidRequest
     wide = node_pb2.RunHeader.FromString(good.SerializeToString())
     wide.request.width = 8192

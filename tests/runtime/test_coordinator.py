@@ -36,6 +36,7 @@ from eapg_split.runtime.job import Job
 from eapg_split.runtime.loopback import LoopbackPeer
 from eapg_split.runtime.output import open_output
 from eapg_split.runtime.peer import Emit, NodeDescription, Peer, SegmentDone, SegmentOrder
+from eapg_split.runtime.recall import Recall
 from eapg_split.runtime.sink import VideoFormat
 from tests.nodes import SMALL, STEPS, toy_worker
 from tests.toy_engine import open_slow_engine
@@ -84,12 +85,14 @@ class Watched(LoopbackPeer):
         self.prepared.append(order)
         await super().prepare(order)
 
-    async def run(self, order: SegmentOrder, state: Outgoing, emit: Emit) -> SegmentDone:
+    async def run(
+        self, order: SegmentOrder, state: Outgoing, emit: Emit, *, recall: Recall | None = None
+    ) -> SegmentDone:
         self.orders.append(order)
         self.states.append(state)
         if len(self.orders) <= self._failures:
             raise self._error
-        return await super().run(order, state, emit)
+        return await super().run(order, state, emit, recall=recall)
 
 
 class Absent(Watched):
@@ -219,8 +222,10 @@ class InTheMiddle:
 class Forgetful(Watched):
     """Loses between two segments what it had."""
 
-    async def run(self, order: SegmentOrder, state: Outgoing, emit: Emit) -> SegmentDone:
-        done = await super().run(order, state, emit)
+    async def run(
+        self, order: SegmentOrder, state: Outgoing, emit: Emit, *, recall: Recall | None = None
+    ) -> SegmentDone:
+        done = await super().run(order, state, emit, recall=recall)
         self._worker._held = HeldStates(self._worker.setup.limits)
         return done
 

@@ -8,7 +8,21 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("request", "policy", "codec", "previews", "suffix", "deadline_s", "peers", "quality_db")
+    __slots__ = ("request", "policy", "codec", "previews", "suffix", "deadline_s", "peers", "quality_db", "objective", "max_entropy_bits", "max_cuts", "pins", "memory_caps")
+    class PinsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class MemoryCapsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
     CODEC_FIELD_NUMBER: _ClassVar[int]
@@ -17,6 +31,11 @@ class GenerateRequest(_message.Message):
     DEADLINE_S_FIELD_NUMBER: _ClassVar[int]
     PEERS_FIELD_NUMBER: _ClassVar[int]
     QUALITY_DB_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    MAX_ENTROPY_BITS_FIELD_NUMBER: _ClassVar[int]
+    MAX_CUTS_FIELD_NUMBER: _ClassVar[int]
+    PINS_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_CAPS_FIELD_NUMBER: _ClassVar[int]
     request: _common_pb2.GenerationRequest
     policy: str
     codec: str
@@ -25,7 +44,12 @@ class GenerateRequest(_message.Message):
     deadline_s: float
     peers: _containers.RepeatedCompositeFieldContainer[NodeAddress]
     quality_db: float
-    def __init__(self, request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., policy: _Optional[str] = ..., codec: _Optional[str] = ..., previews: _Optional[bool] = ..., suffix: _Optional[str] = ..., deadline_s: _Optional[float] = ..., peers: _Optional[_Iterable[_Union[NodeAddress, _Mapping]]] = ..., quality_db: _Optional[float] = ...) -> None: ...
+    objective: str
+    max_entropy_bits: float
+    max_cuts: int
+    pins: _containers.ScalarMap[str, str]
+    memory_caps: _containers.ScalarMap[str, int]
+    def __init__(self, request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., policy: _Optional[str] = ..., codec: _Optional[str] = ..., previews: _Optional[bool] = ..., suffix: _Optional[str] = ..., deadline_s: _Optional[float] = ..., peers: _Optional[_Iterable[_Union[NodeAddress, _Mapping]]] = ..., quality_db: _Optional[float] = ..., objective: _Optional[str] = ..., max_entropy_bits: _Optional[float] = ..., max_cuts: _Optional[int] = ..., pins: _Optional[_Mapping[str, str]] = ..., memory_caps: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class NodeAddress(_message.Message):
     __slots__ = ("name", "address")
@@ -70,7 +94,7 @@ class JobSummary(_message.Message):
     def __init__(self, session: _Optional[str] = ..., step: _Optional[int] = ..., total_steps: _Optional[int] = ..., elapsed_s: _Optional[float] = ...) -> None: ...
 
 class JobEvent(_message.Message):
-    __slots__ = ("plan", "step", "preview", "hop", "notice", "frame", "file", "chunk", "done", "goodput")
+    __slots__ = ("plan", "step", "preview", "hop", "notice", "frame", "file", "chunk", "done", "goodput", "reviewed")
     PLAN_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
     PREVIEW_FIELD_NUMBER: _ClassVar[int]
@@ -81,6 +105,7 @@ class JobEvent(_message.Message):
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
     GOODPUT_FIELD_NUMBER: _ClassVar[int]
+    REVIEWED_FIELD_NUMBER: _ClassVar[int]
     plan: PlanMade
     step: _common_pb2.StepDone
     preview: _common_pb2.PreviewFrame
@@ -91,7 +116,8 @@ class JobEvent(_message.Message):
     chunk: bytes
     done: JobDone
     goodput: Goodput
-    def __init__(self, plan: _Optional[_Union[PlanMade, _Mapping]] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., hop: _Optional[_Union[Hop, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., frame: _Optional[_Union[FrameDone, _Mapping]] = ..., file: _Optional[_Union[OutputFile, _Mapping]] = ..., chunk: _Optional[bytes] = ..., done: _Optional[_Union[JobDone, _Mapping]] = ..., goodput: _Optional[_Union[Goodput, _Mapping]] = ...) -> None: ...
+    reviewed: PlanReviewed
+    def __init__(self, plan: _Optional[_Union[PlanMade, _Mapping]] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., hop: _Optional[_Union[Hop, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., frame: _Optional[_Union[FrameDone, _Mapping]] = ..., file: _Optional[_Union[OutputFile, _Mapping]] = ..., chunk: _Optional[bytes] = ..., done: _Optional[_Union[JobDone, _Mapping]] = ..., goodput: _Optional[_Union[Goodput, _Mapping]] = ..., reviewed: _Optional[_Union[PlanReviewed, _Mapping]] = ...) -> None: ...
 
 class PlanSegment(_message.Message):
     __slots__ = ("node", "tier", "start_step", "stop_step")
@@ -106,7 +132,7 @@ class PlanSegment(_message.Message):
     def __init__(self, node: _Optional[str] = ..., tier: _Optional[str] = ..., start_step: _Optional[int] = ..., stop_step: _Optional[int] = ...) -> None: ...
 
 class PlanMade(_message.Message):
-    __slots__ = ("session", "policy", "segments", "notes", "total_steps", "revision", "at_s")
+    __slots__ = ("session", "policy", "segments", "notes", "total_steps", "revision", "at_s", "reason", "predicted_s")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
     SEGMENTS_FIELD_NUMBER: _ClassVar[int]
@@ -114,6 +140,8 @@ class PlanMade(_message.Message):
     TOTAL_STEPS_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     AT_S_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    PREDICTED_S_FIELD_NUMBER: _ClassVar[int]
     session: str
     policy: str
     segments: _containers.RepeatedCompositeFieldContainer[PlanSegment]
@@ -121,7 +149,31 @@ class PlanMade(_message.Message):
     total_steps: int
     revision: int
     at_s: float
-    def __init__(self, session: _Optional[str] = ..., policy: _Optional[str] = ..., segments: _Optional[_Iterable[_Union[PlanSegment, _Mapping]]] = ..., notes: _Optional[_Iterable[str]] = ..., total_steps: _Optional[int] = ..., revision: _Optional[int] = ..., at_s: _Optional[float] = ...) -> None: ...
+    reason: str
+    predicted_s: float
+    def __init__(self, session: _Optional[str] = ..., policy: _Optional[str] = ..., segments: _Optional[_Iterable[_Union[PlanSegment, _Mapping]]] = ..., notes: _Optional[_Iterable[str]] = ..., total_steps: _Optional[int] = ..., revision: _Optional[int] = ..., at_s: _Optional[float] = ..., reason: _Optional[str] = ..., predicted_s: _Optional[float] = ...) -> None: ...
+
+class PlanReviewed(_message.Message):
+    __slots__ = ("trigger", "node", "occasion", "outcome", "reason", "step", "current_s", "chosen_s", "at_s")
+    TRIGGER_FIELD_NUMBER: _ClassVar[int]
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    OCCASION_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    CURRENT_S_FIELD_NUMBER: _ClassVar[int]
+    CHOSEN_S_FIELD_NUMBER: _ClassVar[int]
+    AT_S_FIELD_NUMBER: _ClassVar[int]
+    trigger: str
+    node: str
+    occasion: str
+    outcome: str
+    reason: str
+    step: int
+    current_s: float
+    chosen_s: float
+    at_s: float
+    def __init__(self, trigger: _Optional[str] = ..., node: _Optional[str] = ..., occasion: _Optional[str] = ..., outcome: _Optional[str] = ..., reason: _Optional[str] = ..., step: _Optional[int] = ..., current_s: _Optional[float] = ..., chosen_s: _Optional[float] = ..., at_s: _Optional[float] = ...) -> None: ...
 
 class Hop(_message.Message):
     __slots__ = ("source", "target", "step", "codec", "raw_bytes", "wire_bytes", "seconds", "start_s", "encode_s", "decode_s", "sent")

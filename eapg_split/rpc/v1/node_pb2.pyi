@@ -94,18 +94,20 @@ class PrepareReply(_message.Message):
     def __init__(self, seconds: _Optional[float] = ...) -> None: ...
 
 class RunRequest(_message.Message):
-    __slots__ = ("header", "chunk", "part", "probe", "taken")
+    __slots__ = ("header", "chunk", "part", "probe", "taken", "recall")
     HEADER_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     PART_FIELD_NUMBER: _ClassVar[int]
     PROBE_FIELD_NUMBER: _ClassVar[int]
     TAKEN_FIELD_NUMBER: _ClassVar[int]
+    RECALL_FIELD_NUMBER: _ClassVar[int]
     header: RunHeader
     chunk: bytes
     part: _common_pb2.Part
     probe: ProbeHeader
     taken: PreviewTaken
-    def __init__(self, header: _Optional[_Union[RunHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ..., part: _Optional[_Union[_common_pb2.Part, _Mapping]] = ..., probe: _Optional[_Union[ProbeHeader, _Mapping]] = ..., taken: _Optional[_Union[PreviewTaken, _Mapping]] = ...) -> None: ...
+    recall: RunRecall
+    def __init__(self, header: _Optional[_Union[RunHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ..., part: _Optional[_Union[_common_pb2.Part, _Mapping]] = ..., probe: _Optional[_Union[ProbeHeader, _Mapping]] = ..., taken: _Optional[_Union[PreviewTaken, _Mapping]] = ..., recall: _Optional[_Union[RunRecall, _Mapping]] = ...) -> None: ...
 
 class ProbeHeader(_message.Message):
     __slots__ = ("parts", "body_bytes")
@@ -119,8 +121,18 @@ class PreviewTaken(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class RunRecall(_message.Message):
+    __slots__ = ("step", "codec", "quality_db")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    CODEC_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_DB_FIELD_NUMBER: _ClassVar[int]
+    step: int
+    codec: str
+    quality_db: float
+    def __init__(self, step: _Optional[int] = ..., codec: _Optional[str] = ..., quality_db: _Optional[float] = ...) -> None: ...
+
 class RunHeader(_message.Message):
-    __slots__ = ("session", "attempt", "request", "start_step", "stop_step", "fingerprint", "result_codec", "previews", "remaining_s", "state", "resume", "result_fidelity", "result_link_bits_per_s")
+    __slots__ = ("session", "attempt", "request", "start_step", "stop_step", "fingerprint", "result_codec", "previews", "remaining_s", "state", "resume", "result_db", "result_link_bits_per_s")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
@@ -132,7 +144,7 @@ class RunHeader(_message.Message):
     REMAINING_S_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     RESUME_FIELD_NUMBER: _ClassVar[int]
-    RESULT_FIDELITY_FIELD_NUMBER: _ClassVar[int]
+    RESULT_DB_FIELD_NUMBER: _ClassVar[int]
     RESULT_LINK_BITS_PER_S_FIELD_NUMBER: _ClassVar[int]
     session: str
     attempt: int
@@ -145,21 +157,9 @@ class RunHeader(_message.Message):
     remaining_s: float
     state: _common_pb2.Handoff
     resume: bool
-    result_fidelity: _containers.RepeatedCompositeFieldContainer[TensorFidelity]
+    result_db: float
     result_link_bits_per_s: float
-    def __init__(self, session: _Optional[str] = ..., attempt: _Optional[int] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., start_step: _Optional[int] = ..., stop_step: _Optional[int] = ..., fingerprint: _Optional[str] = ..., result_codec: _Optional[str] = ..., previews: _Optional[bool] = ..., remaining_s: _Optional[float] = ..., state: _Optional[_Union[_common_pb2.Handoff, _Mapping]] = ..., resume: _Optional[bool] = ..., result_fidelity: _Optional[_Iterable[_Union[TensorFidelity, _Mapping]]] = ..., result_link_bits_per_s: _Optional[float] = ...) -> None: ...
-
-class TensorFidelity(_message.Message):
-    __slots__ = ("tensor", "step", "bits", "channels")
-    TENSOR_FIELD_NUMBER: _ClassVar[int]
-    STEP_FIELD_NUMBER: _ClassVar[int]
-    BITS_FIELD_NUMBER: _ClassVar[int]
-    CHANNELS_FIELD_NUMBER: _ClassVar[int]
-    tensor: str
-    step: float
-    bits: float
-    channels: _containers.RepeatedScalarFieldContainer[float]
-    def __init__(self, tensor: _Optional[str] = ..., step: _Optional[float] = ..., bits: _Optional[float] = ..., channels: _Optional[_Iterable[float]] = ...) -> None: ...
+    def __init__(self, session: _Optional[str] = ..., attempt: _Optional[int] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., start_step: _Optional[int] = ..., stop_step: _Optional[int] = ..., fingerprint: _Optional[str] = ..., result_codec: _Optional[str] = ..., previews: _Optional[bool] = ..., remaining_s: _Optional[float] = ..., state: _Optional[_Union[_common_pb2.Handoff, _Mapping]] = ..., resume: _Optional[bool] = ..., result_db: _Optional[float] = ..., result_link_bits_per_s: _Optional[float] = ...) -> None: ...
 
 class RunReply(_message.Message):
     __slots__ = ("accepted", "chunk", "step", "preview", "result", "done", "holds", "acks", "part", "failing")
@@ -177,13 +177,21 @@ class RunReply(_message.Message):
     chunk: bytes
     step: _common_pb2.StepDone
     preview: _common_pb2.PreviewFrame
-    result: _common_pb2.Handoff
+    result: RunResult
     done: RunDone
     holds: RunHolds
     acks: _common_pb2.Acks
     part: _common_pb2.Part
     failing: RunFailing
-    def __init__(self, accepted: _Optional[_Union[RunAccepted, _Mapping]] = ..., chunk: _Optional[bytes] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., result: _Optional[_Union[_common_pb2.Handoff, _Mapping]] = ..., done: _Optional[_Union[RunDone, _Mapping]] = ..., holds: _Optional[_Union[RunHolds, _Mapping]] = ..., acks: _Optional[_Union[_common_pb2.Acks, _Mapping]] = ..., part: _Optional[_Union[_common_pb2.Part, _Mapping]] = ..., failing: _Optional[_Union[RunFailing, _Mapping]] = ...) -> None: ...
+    def __init__(self, accepted: _Optional[_Union[RunAccepted, _Mapping]] = ..., chunk: _Optional[bytes] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., result: _Optional[_Union[RunResult, _Mapping]] = ..., done: _Optional[_Union[RunDone, _Mapping]] = ..., holds: _Optional[_Union[RunHolds, _Mapping]] = ..., acks: _Optional[_Union[_common_pb2.Acks, _Mapping]] = ..., part: _Optional[_Union[_common_pb2.Part, _Mapping]] = ..., failing: _Optional[_Union[RunFailing, _Mapping]] = ...) -> None: ...
+
+class RunResult(_message.Message):
+    __slots__ = ("state", "stop_step")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    STOP_STEP_FIELD_NUMBER: _ClassVar[int]
+    state: _common_pb2.Handoff
+    stop_step: int
+    def __init__(self, state: _Optional[_Union[_common_pb2.Handoff, _Mapping]] = ..., stop_step: _Optional[int] = ...) -> None: ...
 
 class RunFailing(_message.Message):
     __slots__ = ()

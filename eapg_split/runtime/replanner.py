@@ -1,0 +1,225 @@
+"""Looks at the plan of a running job again, and keeps what came of it until the segment that runs has ended."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from eapg_split.domain.plan import Plan, Segment
+from eapg_split.domain.topology import NodeId
+from eapg_split.errors import EapgError, InfeasiblePlan
+from eapg_split.planner.limits import check_plan
+from eapg_split.planner.placement import rest_of
+from eapg_split.planner.policy import Occasion, PlanView, StepMeasured, Transfer, TransferMeasured, Trigger
+from eapg_split.runtime.events import Hop, JobEvent, Notice, PlanReviewed, StepDone
+from eapg_split.runtime.policy_host import PolicyHost
+from eapg_split.runtime.recall import HandBack, Recall
+from eapg_split.runtime.views import Views
+from eapg_split.runtime.watch import NodeWatch
+
+STALLED_S: Final = 2.0  # without a byte that was acknowledged
+_TICK_S: Final = 1.0
+_MOST_NEWS: Final = 64  # that wait for the look before them
+
+
+@dataclass
+class InFlight:
+    """The segment that runs, as the device sees it. `plan` is the one that it belongs to."""
+
+    segment: Segment
+    plan: Plan
+    unavailable: frozenset[NodeId]
+    own: bool
+    recall: Recall
+    terms: Callable[[int, Plan], HandBack]  # how the state is to come back at a step, to go on by a plan
+    abandon: Callable[[], None]  # gives a hand-off up that is on its way
+    transfer: Callable[[], Transfer | None]  # that hand-off; None once the node has the state
+    reached: int = field(init=False)  # the first step that is not finished yet
+
+    def __post_init__(self) -> None:
+        self.reached = self.segment.start_step
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A plan for what is left, who made it, and why."""
+
+    plan: Plan
+    policy: str
+    reason: str
+    predicted_s: float = 0.0  # 0 where nothing was measured
+
+
+class Replanner:
+    """One per job. The coordinator says what runs; whoever notices something calls `look`."""
+
+    def __init__(
+        self, host: PolicyHost, views: Views, emit: Callable[[JobEvent], Awaitable[None]], *, revises: bool
+    ) -> None:
+        """A policy that does not revise is never asked to."""
+        self._host = host
+        self._views = views
+        self._emit = emit
+        self._revises = revises
+        self._looking = asyncio.Lock()
+        self._decided: Decision | None = None
+        self.running: InFlight | None = None
+
+    @property
+    def decided(self) -> bool:
+        """Whether the plan that runs is to be replaced when its segment has ended."""
+        return self._decided is not None
+
+    async def plan(self, start_step: int, unavailable: frozenset[NodeId], reason: str = "") -> Decision:
+        """What to do from `start_step` on: what was decided while the segment before ran, or else a new plan.
+
+        Raises InfeasiblePlan.
+        """
+        async with self._looking:
+            view = self._views.at(start_step, unavailable)
+            decided, self._decided = self._decided, None
+            if decided is not None:
+                plan = _still_legal(view, decided.plan)
+                if plan is not None:
+                    return Decision(plan, decided.policy, decided.reason, self._views.price(view, plan))
+            answer = await self._host.plan(view)
+        self._views.planned()
+        await self._warn(answer.warning)
+        return Decision(answer.value, answer.policy, reason, self._views.price(view, answer.value))
+
+    async def stepped(self, event: StepDone, *, at_boundary: bool) -> None:
+        """A step is done; `at_boundary` says that its node waits before the next one."""
+        flight = self.running
+        if flight is None:
+            return
+        arrived = not flight.own and event.step == flight.segment.start_step
+        flight.reached = event.step + 1
+        self._host.observe(StepMeasured(NodeId(event.node), event.step, event.seconds))
+        await self.look(self._views.stepped(event, arrived=arrived), at_boundary=at_boundary)
+
+    async def moved(self, hop: Hop) -> None:
+        """A state has moved."""
+        source, target = NodeId(hop.source), NodeId(hop.target)
+        if hop.seconds > 0:
+            self._host.observe(TransferMeasured(source, target, hop.wire_bytes, hop.seconds))
+        occasion = self._views.moved(source, target)
+        if occasion is not None:
+            await self.look(occasion)
+
+    @asynccontextmanager
+    async def attending(self, watch: NodeWatch | None) -> AsyncIterator[None]:
+        """Looks again for as long as the block lasts when a node crosses a threshold, or a hand-off stands still."""
+        if watch is None or not self._revises:
+            yield
+            return
+        news: asyncio.Queue[Occasion] = asyncio.Queue(_MOST_NEWS)
+        stop = watch.listen(lambda occasion: None if news.full() else news.put_nowait(occasion))
+        attending = asyncio.create_task(self._attend(news))
+        try:
+            yield
+        finally:
+            stop()
+            attending.cancel()
+            await asyncio.gather(attending, return_exceptions=True)
+
+    async def _attend(self, news: "asyncio.Queue[Occasion]") -> None:
+        while True:
+            occasions = list[Occasion]()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_TICK_S):
+                    occasions.append(await news.get())
+            if not occasions:
+                occasions = self._noticed()
+            for occasion in occasions:
+                await self.look(occasion)
+
+    def _noticed(self) -> list[Occasion]:
+        """What nobody tells: a hand-off that stands still, nodes that fell silent or are heard again."""
+        found = list(self._views.silences())
+        transfer = self.running.transfer() if self.running is not None else None
+        if transfer is not None and transfer.stalled_s >= STALLED_S:
+            words = f"Nothing has gone from {transfer.source} to {transfer.target} for {transfer.stalled_s:.1f} s."
+            found.append(Occasion(Trigger.STALL, words, transfer.target))
+        return found
+
+    async def look(self, occasion: Occasion, *, at_boundary: bool = False) -> None:
+        """Asks the policy about what is left; `at_boundary` says that the segment's node waits for the answer."""
+        if not self._revises:
+            return
+        async with self._looking:
+            if (flight := self.running) is not None:  # it may have ended while others looked
+                transfer = flight.transfer()
+                step = _next_boundary(flight, transfer, at_boundary=at_boundary)
+                if step < self._views.last_step:
+                    await self._look(occasion, flight, step, transfer)
+
+    async def _look(self, occasion: Occasion, flight: InFlight, step: int, transfer: Transfer | None) -> None:
+        there = transfer is None and not flight.own and step < flight.segment.stop_step
+        at = flight.segment.node if there else None
+        view = self._views.at(step, flight.unavailable, at=at, in_flight=transfer)
+        current = self._decided.plan if self._decided is not None else flight.plan
+        try:
+            answer = await self._host.revise(view, current, occasion)
+        except InfeasiblePlan:
+            return  # the segment that runs goes on: what follows may have changed by then
+        await self._warn(answer.warning)
+        plan, kept = answer.value.plan, rest_of(view, current)
+        if plan is not None and (plan.segments, plan.cuts) == (kept.segments, kept.cuts):
+            plan = None
+        if plan is None and occasion.trigger is Trigger.STEP:
+            return  # so that logs stay small
+        before_s = self._views.price(view, kept)
+        after_s = before_s if plan is None else self._views.price(view, plan)
+        await self._emit(
+            _reviewed(occasion, answer.value.reason, step, plan is not None, (before_s, after_s))
+        )
+        if plan is not None and self.running is flight:
+            self._views.planned()
+            self._decided = Decision(plan, answer.policy, f"{occasion.reason} {answer.value.reason}".strip())
+            _adopt(flight, plan, step, moving=transfer is not None)
+
+    async def _warn(self, warning: str) -> None:
+        if warning:
+            await self._emit(Notice(warning))
+
+
+def _next_boundary(flight: InFlight, transfer: Transfer | None, *, at_boundary: bool) -> int:
+    """Where the segment can end at the earliest: while a state is on its way, before its first step."""
+    if transfer is not None:
+        return flight.segment.start_step
+    return min(flight.reached + (0 if at_boundary else 1), flight.segment.stop_step)
+
+
+def _adopt(flight: InFlight, plan: Plan, step: int, *, moving: bool) -> None:
+    """Ends the segment where the new plan leaves its node. What only comes after it needs no hand-back."""
+    first = plan.segments[0]
+    stays = first.node == flight.segment.node
+    if moving and not stays:
+        flight.abandon()
+        return
+    stop = min(first.stop_step, flight.segment.stop_step) if stays else step
+    if stop < flight.segment.stop_step or flight.recall.terms is not None:
+        flight.recall.ask(flight.terms(stop, plan))
+
+
+def _still_legal(view: PlanView, plan: Plan) -> Plan | None:
+    try:
+        return check_plan(view, rest_of(view, plan))
+    except EapgError:
+        return None
+
+
+def _reviewed(
+    occasion: Occasion, reason: str, step: int, replaced: bool, seconds: tuple[float, float]
+) -> PlanReviewed:
+    return PlanReviewed(
+        trigger=occasion.trigger,
+        node=occasion.node or "",
+        occasion=occasion.reason,
+        outcome="replace" if replaced else "keep",
+        reason=reason,
+        step=step,
+        current_s=seconds[0],
+        chosen_s=seconds[1],
+    )

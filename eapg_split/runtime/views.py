@@ -1,0 +1,213 @@
+"""What a job's policy sees: where the job is, and fresh estimates of nodes and links where the policy wants them."""
+
+import asyncio
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+from eapg_split.codecs.base import Fidelity
+from eapg_split.domain.error_budget import ErrorBudget
+from eapg_split.domain.plan import Plan
+from eapg_split.domain.topology import NodeId
+from eapg_split.domain.workload import Workload
+from eapg_split.planner.drift import Drift
+from eapg_split.planner.estimates import Estimates, LinkEstimate
+from eapg_split.planner.outlook import NodeKnowledge, Outlook, codec_options
+from eapg_split.planner.policy import Occasion, PlanView, Transfer, Trigger
+from eapg_split.planner.priors import assumed_link
+from eapg_split.runtime.cluster import Cluster
+from eapg_split.runtime.events import StepDone
+from eapg_split.runtime.job import Job
+from eapg_split.runtime.watch import NodeWatch
+
+SILENT_S: Final = 5.0  # without telemetry, of which there is some every second
+_MOVED: Final = 0.25  # of a link's rate, in logarithms, against what the plan believed
+_BAN_S: Final = 5.0  # for a lost node; twice as long each time
+_LOSSY_CUTS: Final = 3  # that share the error budget when the size of a lossy state is estimated
+
+
+class Views:
+    """One per job. Without estimates (`known` false) it asks nobody for anything."""
+
+    def __init__(self, job: Job, cluster: Cluster, workload: Workload, watch: NodeWatch | None) -> None:
+        """`watch` None stands for a policy that wants no estimates."""
+        self._job = job
+        self._cluster = cluster
+        self._workload = workload
+        self._watch = watch
+        self._drift = Drift()
+        self._began_s = asyncio.get_running_loop().time()
+        self._outlook: Outlook | None = None
+        self._silent: set[NodeId] = set()
+        self._bans: dict[NodeId, float] = {}  # until when a lost node is left alone
+        self._lost: dict[NodeId, int] = {}
+        self._believed: dict[tuple[NodeId, NodeId], float] = {}  # rates when the plan was made
+
+    @property
+    def last_step(self) -> int:
+        """The decode step: from there on nothing is left to decide."""
+        return self._workload.steps - 1
+
+    async def prepare(self) -> None:
+        """Looks up what does not change while the job runs."""
+        if self._watch is None:
+            return
+        job, workload = self._job, self._workload
+        options = codec_options(job.objective.codec)
+        fidelities: list[Fidelity] = []
+        if any(not option.codec.lossless for option in options):
+            budget = ErrorBudget(job.quality_db)
+            target_db = budget.target_db(budget.share(_LOSSY_CUTS - 1))
+            worker = self._cluster.worker
+            fidelities = [await worker.fidelity(workload, step, target_db) for step in range(workload.steps)]
+        self._outlook = Outlook(
+            workload,
+            self._cluster.topology,
+            options,
+            fidelities=fidelities,
+            privacy=job.objective.privacy,
+        )
+
+    def at(
+        self,
+        start_step: int,
+        unavailable: frozenset[NodeId],
+        *,
+        at: NodeId | None = None,
+        in_flight: Transfer | None = None,
+    ) -> PlanView:
+        """The view of what is left from `start_step` on, where `at` (None: the device) has the state then."""
+        return PlanView(
+            self._workload,
+            self._cluster.topology,
+            start_step,
+            self._job.objective,
+            unavailable | (frozenset(self._silent) - {at}),
+            estimates=self._estimates(start_step, at),
+            at=at,
+            now_s=asyncio.get_running_loop().time() - self._began_s,
+            in_flight=in_flight,
+        )
+
+    def price(self, view: PlanView, plan: Plan) -> float:
+        """Seconds that a plan should take from `view` on; 0 where nothing was measured or it cannot be said."""
+        if view.estimates is None:
+            return 0.0
+        from eapg_split.planner.solve import price  # numpy tables: only jobs with estimates need them
+
+        seconds = price(view, plan).time_s
+        return seconds if math.isfinite(seconds) else 0.0
+
+    def planned(self) -> None:
+        """A plan was made by what is believed now: what drifts from here on is news."""
+        self._drift.rebase()
+        self._believed = {
+            link: estimate.bits_per_s for link, estimate in self._links().items() if estimate is not None
+        }
+
+    def stepped(self, event: StepDone, *, arrived: bool) -> Occasion:
+        """Takes a finished step; `arrived` says that its node got the state just before it."""
+        node = NodeId(event.node)
+        plain = Occasion(Trigger.STEP, "", node)
+        if self._outlook is None:
+            return plain
+        predicted_s = self._outlook.step_seconds(node, self._knowledge(node), event.step, arrived=arrived)
+        before = self._drift.drifted(node, event.stage)
+        self._drift.observe(node, event.stage, predicted_s=predicted_s, measured_s=event.seconds)
+        if before or not self._drift.drifted(node, event.stage):
+            return plain
+        factor = self._drift.factor(node, event.stage)
+        reason = f"Steps of {event.stage} on {node} take {factor:.2f} times what its profile says."
+        return Occasion(Trigger.DRIFT, reason, node)
+
+    def moved(self, source: str, target: str) -> Occasion | None:
+        """What there is to say of a link after a transfer: None while it is as the plan believed."""
+        link = NodeId(source), NodeId(target)
+        rate, believed = self._cluster.worker.links.bits_per_s(source, target), self._believed.get(link)
+        if self._outlook is None or not rate:
+            return None
+        if believed is None or abs(math.log(rate / believed)) > _MOVED:
+            self._believed[link] = rate
+            reason = f"The link from {source} to {target} carries {rate / 1e6:.3g} Mbit/s"
+            before = "of which nothing was known." if believed is None else f"and not {believed / 1e6:.3g}."
+            return Occasion(Trigger.LINK, f"{reason}, {before}", link[1])
+        return None
+
+    def silences(self) -> Iterator[Occasion]:
+        """Nodes that fell silent, or are heard again, since this was asked last. Plans do without the silent ones."""
+        if self._watch is None:
+            return
+        others = [node.id for node in self._cluster.topology.nodes if not self._cluster.is_own(node.id)]
+        silent = {node for node in others if SILENT_S < self._watch.age_s(node) < math.inf}
+        for node in sorted(silent ^ self._silent):
+            words = f"{node} has fallen silent." if node in silent else f"{node} is heard again."
+            yield Occasion(Trigger.NODE, words, node)
+        self._silent = silent
+
+    def returned(self, left_out: frozenset[NodeId]) -> list[NodeId]:
+        """Those of the nodes that were lost which may be tried again: heard, and left alone long enough."""
+        if self._watch is None:
+            return []
+        now = asyncio.get_running_loop().time()
+        for node in left_out - self._bans.keys():
+            count = self._lost.get(node, 0)
+            self._lost[node] = count + 1
+            self._bans[node] = now + _BAN_S * 2**count
+        for node in self._bans.keys() - left_out:
+            del self._bans[node]
+        return [node for node in left_out if self._bans[node] < now and self._watch.age_s(node) <= SILENT_S]
+
+    def _estimates(self, start_step: int, at: NodeId | None) -> Estimates | None:
+        if self._outlook is None:
+            return None
+        own = self._cluster.worker.setup.node
+        nodes = {
+            node.id: self._knowledge(node.id, ours=node.id in (own, at))
+            for node in self._cluster.topology.nodes
+        }
+        return self._outlook.estimates(nodes, self._links(), drift=self._drift, start_step=start_step)
+
+    def _knowledge(self, node: NodeId, *, ours: bool = True) -> NodeKnowledge:
+        assert self._watch is not None
+        return NodeKnowledge(
+            telemetry=self._watch.latest(node), telemetry_age_s=self._watch.age_s(node), ours=ours
+        )
+
+    def _links(self) -> Mapping[tuple[NodeId, NodeId], LinkEstimate | None]:
+        """From and to the device as it was measured; between two others, through the device."""
+        topology = self._cluster.topology
+        own = topology.device.id
+        others = [node.id for node in topology.nodes if node.id != own]
+        links: dict[tuple[NodeId, NodeId], LinkEstimate | None] = {}
+        for node in others:
+            links[own, node] = self._link(own, node)
+            links[node, own] = self._link(node, own)
+        for source in others:
+            for target in others:
+                if source != target:
+                    links[source, target] = _through(
+                        links[source, own] or self._assumed(source, own),
+                        links[own, target] or self._assumed(own, target),
+                    )
+        return links
+
+    def _link(self, source: NodeId, target: NodeId) -> LinkEstimate | None:
+        rate = self._cluster.worker.links.bits_per_s(source, target)
+        if rate is None:
+            return None
+        return replace(self._assumed(source, target), bits_per_s=rate)
+
+    def _assumed(self, source: NodeId, target: NodeId) -> LinkEstimate:
+        topology = self._cluster.topology
+        return assumed_link(topology.node(source).tier, topology.node(target).tier)
+
+
+def _through(first: LinkEstimate, second: LinkEstimate) -> LinkEstimate:
+    """Two links one after the other: the state is whole in between."""
+    return LinkEstimate(
+        bits_per_s=1 / (1 / first.bits_per_s + 1 / second.bits_per_s),
+        rtt_s=first.rtt_s + second.rtt_s,
+        sigma=max(first.sigma, second.sigma),
+        joules_per_byte=first.joules_per_byte + second.joules_per_byte,
+    )
