@@ -216,9 +216,8 @@ class Coordinator:
             self._planner.running = None
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
-        unasked = step < segment.stop_step and self._recall.terms is None
         if step < segment.stop_step or self._planner.decided:
-            return SegmentHandedBack(segment, attempt, step, unasked)
+            return SegmentHandedBack(segment, attempt, step, unasked=not self._planner.decided)
         return SegmentCommitted(segment, attempt)
 
     def _in_flight(self, state: Running, running: "asyncio.Task[int]", workload: Workload) -> InFlight:

@@ -121,10 +121,10 @@ class Result:
 
 async def run_job(policy: str, *peers: Peer, codec: str = "lossless", request: Request = SMALL) -> Result:
     job = Job("j1", request, resolve(policy), codec, ".rgb", previews=False)
-    return await _run(job, *peers)
+    return await run_prepared(job, *peers)
 
 
-async def _run(job: Job, *peers: Peer, engine: type[EapgPipeline] = EapgPipeline) -> Result:
+async def run_prepared(job: Job, *peers: Peer, engine: type[EapgPipeline] = EapgPipeline) -> Result:
     events: list[JobEvent] = []
 
     async def emit(event: JobEvent) -> None:
@@ -235,7 +235,7 @@ class Forgetful(Watched):
 async def test_a_source_travels_once_to_each_node(codec: str, kind: type[Watched], sha: str) -> None:
     edge, cloud = Watched(Tier.EDGE), kind(Tier.CLOUD)
     job = Job("j1", SMALL, InTheMiddle(), codec, ".rgb", previews=False)
-    done = (await _run(job, edge, cloud)).done
+    done = (await run_prepared(job, edge, cloud)).done
     sent = [(hop.source, hop.target, hop.sent) for hop in done.hops]
     both = ("source", "xbar")
     # stage 4 starts from the result of stage 3, which the cloud computed: it has it unless the codec changed it
@@ -312,7 +312,7 @@ async def test_what_cannot_be_written_is_said_and_nothing_is_left(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with pytest.raises(InvalidRequest, match="Cannot write"):
-        await _run(Job("j1", SMALL, resolve("device-only"), "lossless", ".mp3"))
+        await run_prepared(Job("j1", SMALL, resolve("device-only"), "lossless", ".mp3"))
     job = Job("j1", SMALL, resolve("device-only"), "lossless", ".rgb")
 
     async def emit(event: JobEvent) -> None:
