@@ -1,34 +1,149 @@
-"""What this node saw of its links: how fast they carried what was handed over."""
+"""What this node saw of its links: how fast they carried what was handed over, how sure that is, and how old."""
 
 import asyncio
+import math
 import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 from eapg_split.codecs.auto import AutoCodec
 from eapg_split.codecs.base import Codec
+from eapg_split.domain.telemetry import MAX_LINKS, LinkSight
+from eapg_split.planner.estimates import LinkEstimate
+from eapg_split.planner.estimators import (
+    DEFAULT_ESTIMATOR,
+    ESTIMATORS,
+    NO_PRIOR,
+    BandwidthEstimator,
+    RateEstimate,
+)
+from eapg_split.planner.models.radio import RADIOS
 from eapg_split.runtime.events import Goodput
+from eapg_split.runtime.goodput import LEAST_BYTES
+from eapg_split.runtime.probe_budget import ProbeBudget
+from eapg_split.runtime.settings import Network
 
-_WEIGHT: Final = 0.3  # of the newest sample
+STALE_S: Final = 60.0
+_RTT_S: Final = 600.0  # how long the shortest round trip is remembered
 _MOST_LINKS: Final = 1024
+_MOST_ROUND_TRIPS: Final = 32
+
+
+@dataclass
+class _Link:
+    prior: LinkEstimate | None
+    rate: BandwidthEstimator
+    round_trips: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_MOST_ROUND_TRIPS))
+    samples: int = 0
 
 
 class LinkRates:
-    """One per daemon: an exponentially weighted mean of the goodput of each direction of each link."""
+    """One per daemon: an estimator of each direction of each link, and its shortest round trip of late."""
 
-    def __init__(self) -> None:
-        self._bits_per_s: dict[tuple[str, str], float] = {}
+    def __init__(
+        self,
+        own: str = "",
+        network: Network | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`own` is this node, whose radio `network` names."""
+        self.network = network or Network()
+        self._own = own
+        self._clock = clock
+        self._links: dict[tuple[str, str], _Link] = {}
+        self.probes = ProbeBudget(clock)
+
+    def expect(self, source: str, target: str, prior: LinkEstimate) -> None:
+        """What to believe of a link before it carried anything, and again long after."""
+        if (source, target) not in self._links:
+            self._open(source, target, prior)
 
     def observe(self, sample: Goodput) -> None:
-        """Takes a sample; beyond so many links the oldest is forgotten."""
-        link, rate = (sample.source, sample.target), 8 * sample.bytes / sample.seconds
-        before = self._bits_per_s.pop(link, rate)
-        self._bits_per_s[link] = before + _WEIGHT * (rate - before)
-        if len(self._bits_per_s) > _MOST_LINKS:
-            del self._bits_per_s[next(iter(self._bits_per_s))]
+        """Takes a sample of a link that was busy; small ones count for less."""
+        link = self._link(sample.source, sample.target)
+        weight = min(1.0, sample.bytes / LEAST_BYTES)
+        link.rate.observe(8 * sample.bytes / sample.seconds, self._clock(), weight)
+        link.samples += 1
+
+    def round_trip(self, source: str, target: str, seconds: float) -> None:
+        """Takes the time of a small message there and back, for both directions."""
+        if seconds > 0:
+            for ends in ((source, target), (target, source)):
+                self._link(*ends).round_trips.append((self._clock(), seconds))
 
     def bits_per_s(self, source: str, target: str) -> float | None:
         """The rate of a link; None while nothing was seen of it."""
-        return self._bits_per_s.get((source, target))
+        found = self._seen(source, target)
+        return None if found is None else found.bits_per_s
+
+    def estimate(self, source: str, target: str) -> LinkEstimate | None:
+        """A link as a planner wants it; None while nothing was seen of it. An unknown round trip is the prior's."""
+        found = self._seen(source, target)
+        if found is None:
+            return None
+        link = self._links[source, target]
+        rtt_s = self._rtt_s(link)
+        if math.isnan(rtt_s) and link.prior is not None:
+            rtt_s = link.prior.rtt_s
+        return LinkEstimate(found.bits_per_s, rtt_s, found.sigma, self._joules_per_byte(source, target))
+
+    def stale(self, source: str, target: str) -> bool:
+        """Whether a plan should not be made on what is known of the link: nothing, or nothing of the last minute."""
+        found = self._seen(source, target)
+        return found is None or found.age_s > STALE_S
+
+    def sights(self) -> tuple[LinkSight, ...]:
+        """All links of which something was seen, the newest first: what this node tells others."""
+        found = [(ends, self._seen(*ends)) for ends in self._links]
+        seen = sorted(((rate.age_s, ends, rate) for ends, rate in found if rate), key=lambda item: item[0])
+        return tuple(
+            LinkSight(*ends, rate.bits_per_s, rate.sigma, self._known_rtt_s(*ends), age_s)
+            for age_s, ends, rate in seen[:MAX_LINKS]
+        )
+
+    def _seen(self, source: str, target: str) -> RateEstimate | None:
+        link = self._links.get((source, target))
+        return None if link is None or not link.samples else link.rate.estimate(self._clock())
+
+    def _link(self, source: str, target: str) -> _Link:
+        """The link's record, which is now the one that was used last; beyond so many the oldest is forgotten."""
+        link = self._links.pop((source, target), None)
+        if link is None:
+            return self._open(source, target, None)
+        self._links[source, target] = link
+        return link
+
+    def _open(self, source: str, target: str, prior: LinkEstimate | None) -> _Link:
+        rate = NO_PRIOR if prior is None else RateEstimate(prior.bits_per_s, prior.sigma or NO_PRIOR.sigma)
+        link = self._links[source, target] = _Link(prior, ESTIMATORS[self._kind](rate))
+        if len(self._links) > _MOST_LINKS:
+            del self._links[next(iter(self._links))]
+        return link
+
+    @property
+    def _kind(self) -> str:
+        return self.network.estimator or DEFAULT_ESTIMATOR
+
+    def _rtt_s(self, link: _Link) -> float:
+        """The shortest of the last ten minutes; of all that are remembered where those saw none; else NaN."""
+        now = self._clock()
+        late = [seconds for when_s, seconds in link.round_trips if now - when_s <= _RTT_S]
+        return min(late or [seconds for _, seconds in link.round_trips], default=math.nan)
+
+    def _known_rtt_s(self, source: str, target: str) -> float:
+        rtt_s = self._rtt_s(self._links[source, target])
+        return 0.0 if math.isnan(rtt_s) else rtt_s
+
+    def _joules_per_byte(self, source: str, target: str) -> float:
+        """Of this node's radio, 0 where the link is not its own or nobody said what it has."""
+        technology = self.network.technology
+        if technology is None or self._own not in (source, target):
+            return 0.0
+        radio = RADIOS[technology]
+        return (radio.sending if source == self._own else radio.receiving).joules_per_byte
 
 
 async def on_link(codec: Codec, bits_per_s: float | None) -> Codec:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from eapg_split.domain.topology import NodeId, Tier
 from eapg_split.errors import InvalidRequest
+from eapg_split.planner.estimators import DEFAULT_ESTIMATOR, ESTIMATORS
+from eapg_split.planner.models.radio import Technology
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,31 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Network:
+    """How this node reaches the others. `metered` None asks the technology; where it is, probes must be allowed."""
+
+    technology: Technology | None = None
+    metered: bool | None = None
+    probe_metered: bool = False
+    estimator: str = DEFAULT_ESTIMATOR
+
+    def __post_init__(self) -> None:
+        if self.estimator not in ESTIMATORS:
+            raise InvalidRequest(
+                f"There is no estimator {self.estimator!r} of a link's rate: choose one of"
+                f" {', '.join(ESTIMATORS)}."
+            )
+
+    @property
+    def may_probe(self) -> bool:
+        """Whether bytes may be spent on a look at a link."""
+        metered = self.metered
+        if metered is None:
+            metered = self.technology is not None and self.technology.metered
+        return self.probe_metered or not metered
+
+
+@dataclass(frozen=True)
 class DaemonSettings:
     """One node's configuration. `engine` is a kind ("onnx", "torch") or `module:callable` that opens one."""
 
@@ -62,3 +89,5 @@ class DaemonSettings:
     parent: int | None = None  # exit when this process is gone
     drain_s: float = 10.0
     limits: Limits = field(default_factory=Limits)
+    telemetry: str = "auto"  # where it comes from, see runtime.telemetry.choice
+    network: Network = field(default_factory=Network)

@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -39,7 +39,7 @@ from eapg_split.runtime.preview import preview_frames
 from eapg_split.runtime.recall import HandBack, Recall
 from eapg_split.runtime.reception import Reception
 from eapg_split.runtime.serial_thread import SerialThread
-from eapg_split.runtime.settings import Limits
+from eapg_split.runtime.settings import Limits, Network
 from eapg_split.runtime.state_checks import check_declaration, check_finite, check_spec
 from eapg_split.runtime.telemetry.senses import Senses
 from eapg_split.runtime.telemetry.source import NoSensors, OpenTelemetry
@@ -59,6 +59,7 @@ class WorkerSetup:
     open_engine: Callable[[], Engine]
     limits: Limits
     open_telemetry: OpenTelemetry = NoSensors
+    network: Network = field(default_factory=Network)
     profile_home: ProfileHome | None = None  # None keeps no profile on disk
 
 
@@ -77,7 +78,7 @@ class Worker:
     def __init__(self, setup: WorkerSetup) -> None:
         self.setup = setup
         self.thread = SerialThread("engine")
-        self.links = LinkRates()
+        self.links = LinkRates(setup.node, setup.network)
         self._engine: Engine | None = None
         self.places = Places(setup.node, setup.limits)
         self.senses = Senses(setup.open_telemetry(self.thread.busy_s))
@@ -120,6 +121,7 @@ class Worker:
             queue_s=self.backlog.queue_s(self.places.sessions),
             sessions=reading("sessions", self.running_sessions),
             resident=tuple(self._resident)[:MAX_RESIDENT],
+            links=self.links.sights(),
         )
 
     async def engine(self) -> Engine:

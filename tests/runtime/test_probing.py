@@ -1,0 +1,154 @@
+"""Links are looked at when a job needs to know them, and for few bytes."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from eapg_split.codecs.base import Part
+from eapg_split.domain.topology import Tier
+from eapg_split.errors import NodeUnavailable
+from eapg_split.planner.models.radio import Technology
+from eapg_split.rpc.probe import Probed
+from eapg_split.runtime.cluster import Cluster
+from eapg_split.runtime.deadline import Deadline
+from eapg_split.runtime.events import Goodput
+from eapg_split.runtime.goodput import Sample
+from eapg_split.runtime.links import LinkRates
+from eapg_split.runtime.loopback import LoopbackPeer
+from eapg_split.runtime.probe_budget import (
+    BYTES_PER_HOUR,
+    LEAST_TRAIN_BYTES,
+    MOST_TRAIN_BYTES,
+    ProbeBudget,
+)
+from eapg_split.runtime.probing import refresh_links, train_bytes
+from eapg_split.runtime.settings import Network
+from tests.nodes import grpc_peer, toy_worker
+
+
+class Shaped(LoopbackPeer):
+    """Behind a link of that speed, as far as its probes tell."""
+
+    def __init__(self, bits_per_s: float, name: str = "edge") -> None:
+        super().__init__(toy_worker(name, Tier.EDGE))
+        self.bits_per_s = bits_per_s
+        self.sizes: list[int] = []
+
+    async def probe(self, parts: Sequence[Part]) -> Probed:
+        size = sum(len(part.body) for part in parts)
+        self.sizes.append(size)
+        seconds = 8 * size / self.bits_per_s
+        await asyncio.sleep(seconds)
+        sample = Sample(size, seconds, 0)
+        return Probed(tuple(parts), 2 * seconds, (sample,), (sample,))
+
+
+async def cluster_of(*peers: LoopbackPeer, network: Network | None = None) -> Cluster:
+    cluster = Cluster(toy_worker("device", Tier.DEVICE), peers)
+    await cluster.discover(Deadline())
+    if network is not None:
+        cluster.worker.links = LinkRates("device", network)
+    return cluster
+
+
+async def test_a_stale_link_is_probed_once_in_both_directions() -> None:
+    peer = Shaped(80e6)
+    cluster = await cluster_of(peer)
+    await refresh_links(cluster)
+    links = cluster.worker.links
+    for ends in (("device", "edge"), ("edge", "device")):
+        assert links.bits_per_s(*ends) == pytest.approx(80e6)
+        found = links.estimate(*ends)
+        assert found is not None
+        assert found.rtt_s < 0.01
+    assert len(peer.sizes) == 2
+    assert peer.sizes[0] == 1
+    assert LEAST_TRAIN_BYTES <= peer.sizes[1] <= MOST_TRAIN_BYTES
+    await refresh_links(cluster)
+    assert len(peer.sizes) == 2
+
+
+async def test_a_link_that_was_just_used_is_not_probed() -> None:
+    peer = Shaped(80e6)
+    cluster = await cluster_of(peer)
+    for source, target in (("device", "edge"), ("edge", "device")):
+        cluster.worker.links.observe(Goodput(source, target, 100_000, 0.01, 0.0))
+    await refresh_links(cluster)
+    assert peer.sizes == []
+
+
+@pytest.mark.parametrize("network", [Network(Technology.LTE), Network(metered=True)])
+async def test_metered_links_are_left_alone(network: Network) -> None:
+    peer = Shaped(80e6)
+    cluster = await cluster_of(peer, network=network)
+    await refresh_links(cluster)
+    assert peer.sizes == []
+    allowed = await cluster_of(peer, network=Network(Technology.LTE, probe_metered=True))
+    await refresh_links(allowed)
+    assert len(peer.sizes) == 2
+
+
+async def test_a_link_that_is_too_slow_to_probe_is_known_to_be_slow() -> None:
+    cluster = await cluster_of(Shaped(0.1e6), Shaped(80e6, "other"))
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await refresh_links(cluster, within_s=0.3)
+    assert loop.time() - began < 1.0
+    rate = cluster.worker.links.bits_per_s("device", "edge")
+    assert rate is not None
+    assert rate == pytest.approx(8 * MOST_TRAIN_BYTES / 0.3)
+    assert cluster.worker.links.bits_per_s("device", "other") == pytest.approx(80e6)
+
+
+async def test_a_node_that_cannot_be_probed_is_no_error() -> None:
+    class Gone(Shaped):
+        async def probe(self, parts: Sequence[Part]) -> Probed:
+            raise NodeUnavailable("it went away.")
+
+    cluster = await cluster_of(Gone(1e6), LoopbackPeer(toy_worker("other", Tier.EDGE)))
+    await refresh_links(cluster)
+    assert cluster.worker.links.stale("device", "edge")
+    assert cluster.worker.links.stale("device", "other")
+
+
+async def test_a_real_link_is_measured() -> None:
+    async with grpc_peer(toy_worker("edge", Tier.EDGE)) as peer:
+        cluster = Cluster(toy_worker("device", Tier.DEVICE), (peer,))
+        await cluster.discover(Deadline())
+        await refresh_links(cluster, within_s=10.0)
+        found = cluster.worker.links.estimate("device", "edge")
+    assert found is not None
+    assert found.bits_per_s > 1e6
+    assert 0 < found.rtt_s < 5
+
+
+@pytest.mark.parametrize(("rate", "size"), [(0.0, 131072), (1e6, 131072), (7e6, 163840), (1e9, 262144)])
+def test_trains_are_as_long_as_they_must(rate: float, size: int) -> None:
+    assert train_bytes(rate) == size
+
+
+def test_probes_cost_at_most_one_percent_of_the_link() -> None:
+    now = [0.0]
+    budget = ProbeBudget(lambda: now[0])
+    size, rate, spent = 2 * LEAST_TRAIN_BYTES, 20e6, 0
+    assert budget.take("edge", size, rate)
+    assert budget.take("edge", size, rate)
+    assert not budget.take("edge", size, rate)
+    assert budget.take("cloud", size, rate)
+    for _ in range(600):
+        now[0] += 1.0
+        spent += size if budget.take("edge", size, rate) else 0
+    assert 0.5 * 0.01 < 8 * spent / (600 * rate) <= 0.0101
+
+
+def test_probes_cost_a_bounded_number_of_bytes_an_hour() -> None:
+    now = [0.0]
+    budget = ProbeBudget(lambda: now[0])
+    size, spent = 2 * MOST_TRAIN_BYTES, 0
+    for _ in range(3599):
+        now[0] += 1.0
+        spent += size if budget.take("edge", size, 1e9) else 0
+    assert spent == BYTES_PER_HOUR
+    now[0] += 3600
+    assert budget.take("edge", size, 1e9)
