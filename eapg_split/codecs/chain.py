@@ -26,9 +26,9 @@ from eapg_split.codecs.entropy import (
     class_of,
     fit_classes,
     fit_numbers,
-    in_contexts,
     largest_of,
     number_model,
+    places_of,
 )
 from eapg_split.errors import CorruptPayload
 
@@ -37,10 +37,10 @@ LARGEST_STEP: Final = np.float32(1e30)
 _ROUND_UP: Final = np.float32(0.4)  # from .6 on a number rounds away from zero: fewer bits at the same error
 _FACTOR_UNIT: Final = 64
 _HIGHEST_FACTOR: Final = 80
-_GROUPS: Final = tuple(  # frequencies (rows + columns) that share a model, as planes of the coefficients
-    np.array([u * SIDE + v for u in range(SIDE) for v in range(SIDE) if low <= u + v <= high])
-    for low, high in ((0, 0), (1, 1), (2, 3), (4, 6))
+_BY_GROUP: Final = np.array(  # planes of the coefficients, by frequency: rows + columns
+    sorted(range(SIDE * SIDE), key=lambda plane: (0, 1, 2, 2, 3, 3, 3)[plane // SIDE + plane % SIDE])
 )
+_GROUPS: Final = slice(0, 1), slice(1, 3), slice(3, 10), slice(10, 16)  # those of them that share a model
 _PRESENT: Final = struct.Struct("<Q")
 _PLANES: Final = SIDE * SIDE
 
@@ -133,16 +133,17 @@ class Chain:
         built = {context: class_model(model) for context, model in models.items()}
         for context, found in runs:
             writer.add(found.astype(np.int32), built[context])
-        for block_class in range(1, CLASSES):
-            blocks = np.flatnonzero(classes == block_class)
-            if not len(blocks):
+        for block_class, blocks in places_of(classes):
+            if not block_class:
                 continue
             bound = largest_of(block_class, largest)
+            found = np.take(numbers, blocks, axis=1)[_BY_GROUP].astype(np.int32)
+            sizes = np.abs(found)
+            found += bound
             for group, planes in enumerate(_GROUPS):
-                found = numbers[planes[:, None], blocks].reshape(-1)
-                model = fit_numbers(np.bincount(np.abs(found)))
+                model = fit_numbers(sizes[planes])
                 models[_number_key(block_class, group)] = model
-                writer.add(found.astype(np.int32) + bound, number_model(model, bound))
+                writer.add(found[planes].reshape(-1), number_model(model, bound))
         self._classes = classes.reshape(layout.shape[2:])[-1]
         present = sum(1 << key for key in models)
         return _PRESENT.pack(present) + b"".join(models[key] for key in sorted(models)), writer.finish()
@@ -155,21 +156,22 @@ class Chain:
         classes = np.empty((layout.frames, self._classes.size), np.uint8)
         before = self._classes.reshape(-1)
         for now in classes:
-            for context, places in in_contexts(before):
+            for context, places in places_of(before):
                 now[places] = reader.take(len(places), _found(built, context))
             before = now
         numbers = np.zeros((_PLANES, classes.size), np.int16)
-        for block_class in range(1, CLASSES):
-            blocks = np.flatnonzero(classes.reshape(-1) == block_class)
-            if not len(blocks):
+        for block_class, blocks in places_of(classes.reshape(-1)):
+            if not block_class:
                 continue
             bound = largest_of(block_class, largest)
             if not bound:
                 raise CorruptPayload("A part has numbers where it says that all are zero: send it again.")
+            found = np.empty((_PLANES, len(blocks)), np.int16)
             for group, planes in enumerate(_GROUPS):
                 model = number_model(_found(models, _number_key(block_class, group)), bound)
-                found = reader.take(len(planes) * len(blocks), model) - bound
-                numbers[planes[:, None], blocks] = found.reshape(len(planes), -1)
+                read = reader.take((planes.stop - planes.start) * len(blocks), model)
+                found[_BY_GROUP[planes]] = read.reshape(-1, len(blocks))
+            numbers[:, blocks] = found - bound
         reader.finish()
         self._classes = classes[-1].reshape(layout.shape[3:])
         return numbers
@@ -199,7 +201,7 @@ def _class_runs(classes: Classes, before: Classes) -> list[tuple[int, Classes]]:
     """Frame by frame and context by context: the context, and the classes (F, blocks) that follow it."""
     runs = []
     for now in classes:
-        runs += [(context, now[places]) for context, places in in_contexts(before)]
+        runs += [(context, now[places]) for context, places in places_of(before)]
         before = now
     return runs
 

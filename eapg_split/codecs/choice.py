@@ -55,7 +55,7 @@ _NATURES: Final = {
     "lossless": _Nature(0, Speed(0.5e9, 0.7e9), 0.3, 1.25),
     "int8": _Nature(1, Speed(1.8e9, 2.6e9)),
     "int4": _Nature(2, Speed(0.9e9, 1.4e9), by_default=False),
-    "clean": _Nature(3, Speed(0.18e9, 0.2e9), 0.5, 2.0),
+    "clean": _Nature(3, Speed(0.2e9, 0.22e9), 0.5, 2.0),
 }
 
 

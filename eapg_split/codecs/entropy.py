@@ -7,8 +7,8 @@ every machine rounds alike, so that all build the same tables. The coder is `con
 systems, Duda et al. 2015).
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
 import constriction  # type: ignore[import-untyped]
@@ -41,13 +41,12 @@ def largest_of(block_class: int, largest: int) -> int:
     return largest if block_class == CLASSES - 1 else min((1 << block_class) - 1, largest)
 
 
-def fit_numbers(counts: NDArray[np.int64]) -> bytes:
-    """The model of numbers from how often each magnitude 0, 1, ... came."""
-    total, above = int(counts.sum()), int(counts[1:].sum())
-    ones = int(counts[1]) if len(counts) > 1 else 0
+def fit_numbers(sizes: Ints) -> bytes:
+    """The model of numbers with these magnitudes."""
+    above, ones = int(np.count_nonzero(sizes)), int(np.count_nonzero(sizes == 1))
     beyond = above - ones
-    steps = int((counts[2:] * np.arange(len(counts) - 2)).sum()) if len(counts) > 2 else 0
-    shares = (_share(total - above, total), _share(ones, above), _share(steps, steps + beyond))
+    steps = int(sizes.sum()) - ones - 2 * beyond  # by how much larger ones are above 2
+    shares = (_share(sizes.size - above, sizes.size), _share(ones, above), _share(steps, steps + beyond))
     return bytes(shares)
 
 
@@ -138,6 +137,9 @@ class Reader:
             raise CorruptPayload("The coded numbers do not add up: send the payload again.")
 
 
-def in_contexts(contexts: NDArray[np.uint8]) -> Sequence[tuple[int, NDArray[np.intp]]]:
-    """Where each context is found, for the contexts that occur."""
-    return [(context, np.flatnonzero(contexts == context)) for context in np.unique(contexts).tolist()]
+def places_of(values: NDArray[np.uint8]) -> list[tuple[int, NDArray[np.intp]]]:
+    """Where each of a few values is found, for those that occur."""
+    order = np.argsort(values, kind="stable")  # a radix sort, faster than a search for each
+    stops = np.cumsum(np.bincount(values)).tolist()
+    pairs = enumerate(pairwise([0, *stops]))
+    return [(value, order[start:stop]) for value, (start, stop) in pairs if stop > start]
