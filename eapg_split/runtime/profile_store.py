@@ -3,6 +3,7 @@
 A profile belongs to the machine that it was measured on: on another one, or with other threads, it is not used.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -60,8 +61,23 @@ def default_path(node: str, engine: str, fingerprint: str) -> Path:
 
 def save(stored: StoredProfile, path: Path) -> None:
     """Writes the file whole or not at all. Raises OutputFailure."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(to_json(stored), indent=1) + "\n", encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise OutputFailure(
+            f"The profile {path} cannot be written ({error.strerror}): choose another place."
+        ) from error
+
+
+def to_json(stored: StoredProfile) -> dict[str, object]:
+    """The file's content as plain values."""
     profile = stored.profile
-    body = {
+    return {
         "format": FORMAT,
         "node": profile.node,
         "engine": profile.engine,
@@ -69,16 +85,6 @@ def save(stored: StoredProfile, path: Path) -> None:
         "machine": asdict(stored.machine),
         "stages": {name: _cost_to_json(cost) for name, cost in profile.stages.items()},
     }
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutputFailure(
-            f"The profile {path} cannot be written ({error.strerror}): choose another place."
-        ) from error
 
 
 def read(path: Path) -> StoredProfile:
@@ -92,7 +98,7 @@ def read(path: Path) -> StoredProfile:
         if len(raw) > _MOST_BYTES:
             raise ValueError("it is too large")
         return _parse(json.loads(raw))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, InvalidRequest) as error:
+    except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError, InvalidRequest) as error:
         reason = f"it has no {error}" if isinstance(error, KeyError) else str(error).rstrip(".")
         raise InvalidRequest(f"The file {path} is not a profile ({reason[:200]}): {_MEND}.") from error
 

@@ -4,7 +4,6 @@ Nothing is generated: each stage gets a made-up state of the right shape, as its
 shortest of a few repetitions counts, for what others do on this machine meanwhile only makes them longer.
 """
 
-import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,14 +23,15 @@ from eapg_split.runtime.memory import forget_peak, peak_resident_bytes, resident
 
 _PROMPT: Final = "A cat running"
 _STEPS: Final = (3, 3, 3, 3)  # a first one, one to repeat, and a last one that is left alone
-SMALL: Final = Request(_PROMPT, seconds=1.0, width=256, height=144, steps=_STEPS)
+SMALL: Final = Request(_PROMPT, seconds=0.5, width=256, height=144, steps=_STEPS)
 LARGE: Final = (  # the default clip, or what a slow node can do of it in time
     Request(_PROMPT, steps=_STEPS),
     Request(_PROMPT, seconds=2.0, steps=_STEPS),
     Request(_PROMPT, seconds=1.0, steps=_STEPS),
-    Request(_PROMPT, seconds=1.0, width=384, height=216, steps=_STEPS),
+    Request(_PROMPT, seconds=1.0, width=256, height=144, steps=_STEPS),
 )
 _MOST_REPEATS: Final = 5
+_STAGE_SHARE: Final = 0.1  # of the budget that the repetitions of one stage may take
 _LEAST_STEPS: Final = 3
 _PASS: Final = 3.0  # a pass over the larger clip computes each step about so many times, warm-up included
 _SAMPLE_S: Final = 0.2
@@ -63,21 +63,24 @@ class Bench:
 
 
 def measure(bench: Bench) -> dict[str, StageCost]:
-    """The costs of every stage by name; takes about `budget_s` seconds, loading not counted."""
-    engine, began = bench.engine, bench.clock()
+    """The costs of every stage by name; takes about `budget_s` seconds, loading not counted.
+
+    `memory_bytes` is what this process grows by until the stage is through: engine, all weights, and the stage's own.
+    """
+    engine, began, base_bytes = bench.engine, bench.clock(), resident_bytes()
     small = engine.unroll(SMALL)
     loads = _loads(bench, small)
     first = {}
     for stage in small.stages:
         bench.progress(f"{stage.name}, small clip", 0.0)
-        first[stage.name] = _sample(bench, small, stage, repeats=3)
+        first[stage.name] = _sample(bench, small, stage, 3, base_bytes)
     left_s = bench.budget_s - (bench.clock() - began)
     large, repeats = _larger(engine, first, left_s)
     work = [stage.flops_per_step + stage.entry_flops for stage in large.stages]
     costs = {}
     for index, stage in enumerate(large.stages):
         bench.progress(f"{stage.name}, {large.request.seconds:g} s clip", sum(work[:index]) / sum(work))
-        sample = _sample(bench, large, stage, repeats=repeats)
+        sample = _sample(bench, large, stage, repeats, base_bytes)
         costs[stage.name] = fitted(first[stage.name], sample, load_s=sum(loads[part] for part in stage.parts))
     bench.progress("done", 1.0)
     return costs
@@ -125,21 +128,20 @@ def _loads(bench: Bench, workload: Workload) -> dict[str, float]:
     return seconds
 
 
-def _sample(bench: Bench, workload: Workload, stage: Stage, *, repeats: int) -> Sample:
+def _sample(bench: Bench, workload: Workload, stage: Stage, repeats: int, base_bytes: int) -> Sample:
     forget_peak()
-    before_bytes = resident_bytes()
     with _watched(bench) as looks:
         step_s, entry_s = _timed(bench, workload, stage, repeats)
     clocks = [look.clock_ratio.value for look in looks if look.clock_ratio.known]
     watts = [look.power_w.value for look in looks if look.power_w.known]
-    full = statistics.fmean(clocks) if clocks else 1.0  # the costs are those at full clock
+    full = sum(clocks) / len(clocks) if clocks else 1.0  # the costs are those at full clock
     return Sample(
         stage.flops_per_step,
         step_s * full,
         stage.entry_flops,
         entry_s * full,
-        max(0, peak_resident_bytes() - before_bytes),
-        statistics.fmean(watts) if watts else None,
+        max(0, peak_resident_bytes() - base_bytes),
+        sum(watts) / len(watts) if watts else None,
     )
 
 
@@ -158,7 +160,9 @@ def _timed(bench: Bench, workload: Workload, stage: Stage, repeats: int) -> tupl
 
     if stage.kind is StageKind.DECODE:
         return seconds(lambda: sum(1 for _ in engine.decode(workload, state))), 0.0
+    began = bench.clock()
     after = engine.run_step(workload, step, state)  # the first time is slower
+    repeats = max(1, min(repeats, int(_STAGE_SHARE * bench.budget_s / max(bench.clock() - began, 1e-9))))
     if stage.stop_step - step < _LEAST_STEPS:
         return min(run(step, state) for _ in range(repeats)), 0.0
     step_s = min(run(step + 1, after) for _ in range(repeats))

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eapg_split.domain.profile import Profile, StageCost
 from eapg_split.domain.request import Privacy, Request
 from eapg_split.domain.topology import Node, NodeId, Tier
 from eapg_split.errors import CorruptPayload, InvalidRequest
@@ -87,6 +88,69 @@ def test_descriptions() -> None:
     wire = convert.description_to_proto(value).SerializeToString()
     message = node_pb2.NodeDescription.FromString(wire)
     assert convert.description_from_proto(message, address="10.0.0.2:7001") == value
+
+
+COSTS = st.builds(
+    StageCost,
+    overhead_s=st.floats(0, 3600),
+    flops_per_s=st.floats(1e3, 1e18),
+    load_s=st.floats(0, 3600),
+    memory_bytes=st.integers(0, 2**63),
+    joules_per_s=st.none() | st.floats(0.001, 1e5),
+    uncertain=st.booleans(),
+    entry_flops_per_s=st.floats(1e3, 1e18) | st.just(math.inf),
+)
+FINE = {"stage": "stage1", "overhead_s": 0.1, "flops_per_s": 1e9}
+
+
+@given(st.dictionaries(st.text("abc123", min_size=1, max_size=32), COSTS, max_size=16))
+def test_profiles(stages: dict[str, StageCost]) -> None:
+    node = Node(NodeId("edge-7"), Tier.EDGE, "", ("onnx",))
+    profile = Profile(node.id, "onnx", "f" * 64, stages) if stages else None
+    value = NodeDescription(node, "0.1.0", "f" * 64, 7, 100, 200, profile=profile)
+    wire = convert.description_to_proto(value).SerializeToString()
+    message = node_pb2.NodeDescription.FromString(wire)
+    assert convert.description_from_proto(message, address="").profile == profile
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"flops_per_s": 0.0},
+        {"flops_per_s": -1e9},
+        {"flops_per_s": math.nan},
+        {"flops_per_s": math.inf},
+        {"flops_per_s": 1e-300},
+        {"overhead_s": -1.0},
+        {"overhead_s": math.inf},
+        {"load_s": math.nan},
+        {"load_s": 1e9},
+        {"joules_per_s": -5.0},
+        {"joules_per_s": math.inf},
+        {"entry_flops_per_s": math.nan},
+        {"entry_flops_per_s": -1.0},
+        {"stage": ""},
+        {"stage": "x" * 33},
+        {"stage": "\x1b[2J"},
+        {"stage": "stage0"},
+    ],
+)
+def test_a_profile_that_cannot_be_true_is_none(wrong: dict[str, float | str]) -> None:
+    costs = [{**FINE, "stage": "stage0"}, {**FINE, **wrong}]
+    message = node_pb2.NodeDescription(
+        node="a", tier="edge", limits={"sessions": 1, "payload_bytes": 1}, costs=costs
+    )
+    assert convert.description_from_proto(message, address="x:1").profile is None
+
+
+def test_a_profile_of_more_stages_than_there_are_is_none() -> None:
+    costs = [{**FINE, "stage": f"stage{index}"} for index in range(17)]
+    message = node_pb2.NodeDescription(
+        node="a", tier="edge", limits={"sessions": 1, "payload_bytes": 1}, costs=costs
+    )
+    assert convert.description_from_proto(message, address="x:1").profile is None
+    del message.costs[16]
+    assert convert.description_from_proto(message, address="x:1").profile is not None
 
 
 @given(st.binary(max_size=200))
