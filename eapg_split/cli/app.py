@@ -71,6 +71,37 @@ def doctor() -> None:
             raise typer.Exit(1)
 
 
+@app.command()
+def profile(
+    engine: Annotated[
+        str, typer.Option(metavar="KIND", help="onnx, torch, or module:callable of your own.")
+    ] = "onnx",
+    threads: Annotated[int, typer.Option(min=0, help="Threads of the engine; 0 lets it choose.")] = 0,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The weights to measure, instead of the shipped ones.")
+    ] = None,
+    node: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Keep it for this node only, not for all of this machine."),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Measure on smaller clips: seconds instead of a minute.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was measured as JSON.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Keep it there instead.")
+    ] = None,
+) -> None:
+    """Measure what the steps cost this machine, so that plans are made by more than a guess."""
+    with guarded():
+        from eapg_split.cli.flags import check_engine
+        from eapg_split.cli.profile import ProfileFlags, run_profile
+
+        check_engine(engine)
+        found = run_profile(ProfileFlags(engine, threads, weights, node, quick, output))
+        typer.echo(found.to_json() if as_json else found.text())
+
+
 @app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
     add_help_option=False,
