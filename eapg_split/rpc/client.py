@@ -20,6 +20,7 @@ from eapg_split.rpc.security import channel_credentials, check_clear_text
 from eapg_split.rpc.segment_call import SegmentCall
 from eapg_split.rpc.status import from_rpc_error
 from eapg_split.rpc.v1 import node_pb2
+from eapg_split.runtime.allocator import keep_freed_memory
 from eapg_split.runtime.handoff import Outgoing
 from eapg_split.runtime.peer import Emit, NodeDescription, SegmentDone, SegmentOrder
 from eapg_split.runtime.recall import Recall
@@ -65,6 +66,7 @@ class GrpcPeer:
         self._tls = tls
         self._insecure = insecure
         self._address = ""
+        keep_freed_memory()
         self._channel: grpc.aio.Channel | None = None
 
     @property

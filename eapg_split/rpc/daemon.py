@@ -23,6 +23,7 @@ from eapg_split.rpc.security import check_clear_text, server_credentials, split_
 from eapg_split.rpc.server import NodeService
 from eapg_split.rpc.status import ErrorTranslator
 from eapg_split.rpc.v1 import job_pb2, node_pb2  # noqa: F401  # reflection finds what is imported
+from eapg_split.runtime.allocator import keep_freed_memory
 from eapg_split.runtime.engine import OpenEngine, engine_opener
 from eapg_split.runtime.own_profile import ProfileHome
 from eapg_split.runtime.profile_store import read as read_profile
@@ -46,6 +47,7 @@ def run_daemon(
     )
     if settings.profile is not None and settings.profile.exists():
         read_profile(settings.profile)  # says at once what is wrong with it
+    keep_freed_memory()
     worker = Worker(_setup(settings, open_engine))
     try:
         asyncio.run(_serve(settings, worker, open_sink))
