@@ -1,6 +1,6 @@
 """Parts as bounded messages, and back: length and checksum are declared before the bytes, and judged before them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,15 +9,36 @@ from google.protobuf.message import DecodeError
 from eapg_split.codecs.base import Part
 from eapg_split.errors import CorruptPayload
 from eapg_split.rpc.v1 import common_pb2
-from eapg_split.rpc.wire import CHUNK_BYTES, PART_CHUNK_BYTES, pack, pack_part, unpack_part
+from eapg_split.rpc.wire import CHUNK_BYTES, PART_CHUNK_BYTES, pack, part_head, unpack_part
 from eapg_split.runtime.handoff import Ready
 
 CHECKSUM_BYTES: Final = 16
+TOGETHER_BYTES: Final = 2**19  # parts in one message; every message costs both ends about as much as 100 KiB
 _CHUNK_FIELD: Final = 2  # of RunRequest and of RunReply
 
 
-def part_messages(field: int, index: int, ready: Ready) -> Iterator[bytes]:
-    """One part: its header with as many of its bytes as fit, then the rest in chunks. `field` is that of the part."""
+def part_messages(field: int, first: int, batch: Sequence[Ready]) -> Iterator[bytes]:
+    """Parts that can go now, as few messages; `first` is the number of the first, `field` that of a part."""
+    pieces: list[bytes | memoryview] = []
+    size = 0
+    for index, ready in enumerate(batch, first):
+        body = memoryview(ready.part.body)
+        head = _head(field, index, ready)
+        if pieces and size + len(head) + len(body) > TOGETHER_BYTES:
+            yield b"".join(pieces)
+            pieces, size = [], 0
+        pieces += head, body[:PART_CHUNK_BYTES]
+        size += len(head) + len(body)
+        if len(body) > PART_CHUNK_BYTES:
+            yield b"".join(pieces)
+            pieces, size = [], 0
+            for start in range(PART_CHUNK_BYTES, len(body), CHUNK_BYTES):
+                yield pack(_CHUNK_FIELD, body[start : start + CHUNK_BYTES])
+    if pieces:
+        yield b"".join(pieces)
+
+
+def _head(field: int, index: int, ready: Ready) -> bytes:
     part = ready.part
     header = common_pb2.PartHeader(
         index=index,
@@ -25,10 +46,7 @@ def part_messages(field: int, index: int, ready: Ready) -> Iterator[bytes]:
         checksum=bytes.fromhex(part.checksum),
         ready_s=ready.since_s,
     )
-    view = memoryview(part.body)
-    yield pack_part(field, header.SerializeToString(), view[:PART_CHUNK_BYTES])
-    for start in range(PART_CHUNK_BYTES, len(view), CHUNK_BYTES):
-        yield pack(_CHUNK_FIELD, view[start : start + CHUNK_BYTES])
+    return part_head(field, header.SerializeToString(), min(len(part.body), PART_CHUNK_BYTES))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from eapg_split.codecs.base import Part
 from eapg_split.errors import CorruptPayload, DeadlineExceeded, EapgError, InvalidRequest
 from eapg_split.rpc.frames import PartReader
 from eapg_split.rpc.v1 import common_pb2
-from eapg_split.rpc.wire import ReplyField, RequestField, pack, unpack
+from eapg_split.rpc.wire import ReplyField, RequestField, pack, unpack, unpack_all
 
 AHEAD_MESSAGES: Final = 2  # read ahead of whoever takes them
 _STOPPING_S: Final = 2.0
@@ -77,21 +77,21 @@ class Incoming:
         reader = PartReader(check)
         while count:
             message = await self._next()
-            field, body = unpack(message.data)
-            if field == RequestField.PART:
-                arrived = reader.take_part(body)
-            elif field == RequestField.CHUNK:
-                arrived = reader.take_chunk(body)
-            else:
-                raise InvalidRequest("After its header a segment's stream carries parts only.")
-            if arrived is not None:
-                count -= 1
-                came = ArrivedPart(arrived.part, arrived.index, message.at_s, message.late)
-                self._acks.append(came.ack)
-                if not count or len(self._acks) == _ACKS_TOGETHER:
-                    acks, self._acks = common_pb2.Acks(acks=self._acks), []
-                    answer(pack(ReplyField.ACKS, acks.SerializeToString()))
-                yield came
+            for field, body in unpack_all(message.data):
+                if field == RequestField.PART:
+                    arrived = reader.take_part(body)
+                elif field == RequestField.CHUNK:
+                    arrived = reader.take_chunk(body)
+                else:
+                    raise InvalidRequest("After its header a segment's stream carries parts only.")
+                if arrived is not None:
+                    count -= 1
+                    came = ArrivedPart(arrived.part, arrived.index, message.at_s, message.late)
+                    self._acks.append(came.ack)
+                    if not count or len(self._acks) == _ACKS_TOGETHER:
+                        acks, self._acks = common_pb2.Acks(acks=self._acks), []
+                        answer(pack(ReplyField.ACKS, acks.SerializeToString()))
+                    yield came
 
     @asynccontextmanager
     async def watched(self, heard: Callable[[int, memoryview], None]) -> AsyncIterator[None]:

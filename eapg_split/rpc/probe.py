@@ -1,7 +1,7 @@
 """Parts there and back through the code that carries states: what a link and both ends of it really carry."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +14,7 @@ from eapg_split.rpc.frames import PartReader, part_messages
 from eapg_split.rpc.incoming import Incoming
 from eapg_split.rpc.outbox import Outbox
 from eapg_split.rpc.v1 import common_pb2, node_pb2
-from eapg_split.rpc.wire import ReplyField, RequestField, pack, unpack
+from eapg_split.rpc.wire import ReplyField, RequestField, pack, unpack_all
 from eapg_split.runtime.goodput import Sample, Trip, samples
 from eapg_split.runtime.handoff import Ready
 
@@ -68,10 +68,8 @@ async def answer_probe(incoming: Incoming, outbox: Outbox) -> None:
     came = _Parts(header.parts, header.body_bytes)
     async for arrived in incoming.parts(header.parts, came.check, answer=outbox.say):
         came.add(arrived.part)
-    ready_s = asyncio.get_running_loop().time()
-    for index, part in enumerate(came.parts):
-        for message in part_messages(ReplyField.PART, index, Ready(part, ready_s)):
-            await outbox.send(message)
+    for message in _messages(ReplyField.PART, came.parts, asyncio.get_running_loop().time()):
+        await outbox.send(message)
     await outbox.finish(pack(ReplyField.DONE, b""))
 
 
@@ -79,39 +77,58 @@ async def send_probe(call: "grpc.aio.StreamStreamCall[bytes, bytes]", parts: Seq
     """The asking side. Raises CorruptPayload where something else comes back."""
     loop = asyncio.get_running_loop()
     began = loop.time()
-    size = sum(len(part.body) for part in parts)
+    echo = _Echo(parts, began)
     stop = asyncio.Event()
     sending = asyncio.create_task(_send(call, parts, began, stop))
-    came, out, back = _Parts(len(parts), size), list[Trip](), list[Trip]()
-    reader = PartReader(came.check)
     try:
         while isinstance(message := await call.read(), bytes):
-            field, body = unpack(message)
-            arrived = None
-            match field:
-                case ReplyField.ACKS:
-                    acks = common_pb2.Acks.FromString(bytes(body)).acks
-                    for part, ack in zip(parts[len(out) :], acks, strict=False):
-                        out.append(Trip(len(part.body), began, ack.arrived_s, ack.late))
-                case ReplyField.PART:
-                    arrived = reader.take_part(body)
-                case ReplyField.CHUNK:
-                    arrived = reader.take_chunk(body)
-                case ReplyField.DONE | ReplyField.FAILING:
+            now = loop.time()
+            for field, body in unpack_all(message):
+                if field in (ReplyField.DONE, ReplyField.FAILING):
                     stop.set()
                     await sending
-                    await call.done_writing()
-                    if field == ReplyField.DONE:
-                        break
-            if arrived is not None:
-                came.add(arrived.part)
-                back.append(Trip(len(arrived.part.body), arrived.ready_s, loop.time()))
-        if len(came.parts) < len(parts):
-            raise CorruptPayload("A probe ended before all of it had come back: probe again.")
+                else:
+                    echo.take(field, body, now)
+            if field == ReplyField.DONE:
+                break
+        return echo.probed(loop.time() - began)
     finally:
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
-    return Probed(tuple(came.parts), loop.time() - began, samples(out), samples(back))
+
+
+class _Echo:
+    """What comes back of a probe."""
+
+    def __init__(self, parts: Sequence[Part], began_s: float) -> None:
+        self._sent = parts
+        self._began_s = began_s
+        self._came = _Parts(len(parts), sum(len(part.body) for part in parts))
+        self._reader = PartReader(self._came.check)
+        self._out: list[Trip] = []
+        self._back: list[Trip] = []
+
+    def take(self, field: int, body: memoryview, now: float) -> None:
+        """Acks, and the parts."""
+        arrived = None
+        match field:
+            case ReplyField.ACKS:
+                acks = common_pb2.Acks.FromString(bytes(body)).acks
+                for part, ack in zip(self._sent[len(self._out) :], acks, strict=False):
+                    self._out.append(Trip(len(part.body), self._began_s, ack.arrived_s, ack.late))
+            case ReplyField.PART:
+                arrived = self._reader.take_part(body)
+            case ReplyField.CHUNK:
+                arrived = self._reader.take_chunk(body)
+        if arrived is not None:
+            self._came.add(arrived.part)
+            self._back.append(Trip(len(arrived.part.body), arrived.ready_s, now))
+
+    def probed(self, seconds: float) -> Probed:
+        """Raises CorruptPayload where it is not all of it."""
+        if len(self._came.parts) < len(self._sent):
+            raise CorruptPayload("A probe ended before all of it had come back: probe again.")
+        return Probed(tuple(self._came.parts), seconds, samples(self._out), samples(self._back))
 
 
 async def _send(
@@ -123,10 +140,17 @@ async def _send(
     header = node_pb2.ProbeHeader(parts=len(parts), body_bytes=sum(len(part.body) for part in parts))
     try:
         await call.write(pack(RequestField.PROBE, header.SerializeToString()))
-        for index, part in enumerate(parts):
-            for message in part_messages(RequestField.PART, index, Ready(part, ready_s)):
-                if stop.is_set():
-                    return
-                await call.write(message)
+        for message in _messages(RequestField.PART, parts, ready_s):
+            if stop.is_set():
+                break
+            await call.write(message)
+        await call.done_writing()
     except (asyncio.InvalidStateError, grpc.aio.AioRpcError):
         return  # the node ended the call; its reason comes with the next read
+
+
+def _messages(field: int, parts: Sequence[Part], ready_s: float) -> Iterator[bytes]:
+    """The first part by itself, as in a hand-off: the second message then tells the rate of the link."""
+    ready = [Ready(part, ready_s) for part in parts]
+    yield from part_messages(field, 0, ready[:1])
+    yield from part_messages(field, 1, ready[1:])

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing, suppress
+from dataclasses import dataclass
 
 import grpc
 
@@ -14,7 +15,7 @@ from eapg_split.rpc.convert_handoff import declaration_from_proto
 from eapg_split.rpc.frames import Arrived, PartReader, part_messages
 from eapg_split.rpc.previews import PreviewAssembly
 from eapg_split.rpc.v1 import common_pb2, node_pb2
-from eapg_split.rpc.wire import ReplyField, RequestField, pack, unpack
+from eapg_split.rpc.wire import ReplyField, RequestField, pack, unpack_all
 from eapg_split.runtime.events import Accepted, Acknowledged, Passage, Returning
 from eapg_split.runtime.goodput import Trip, samples
 from eapg_split.runtime.handoff import Outgoing
@@ -23,6 +24,14 @@ from eapg_split.runtime.recall import Recall
 from eapg_split.runtime.reception import Reception
 
 _Call = grpc.aio.StreamStreamCall
+
+
+@dataclass(frozen=True, slots=True)
+class _Came:
+    """When a message came; `late` where more of the time before it went into the one ahead than into waiting."""
+
+    at_s: float
+    late: bool = False
 
 
 class SegmentCall:
@@ -71,13 +80,14 @@ class SegmentCall:
             await self._write(pack(RequestField.HEADER, header.SerializeToString()))
             first = await self._out.first() if header.resume else 0
             self._out.begin(first)
-            async with aclosing(self._state.parts(first)) as parts:
+            async with aclosing(self._state.batches(first)) as batches:
                 index = first
-                async for ready in parts:
-                    self._out.sent(len(ready.part.body), ready.since_s)
-                    for message in part_messages(RequestField.PART, index, ready):
+                async for batch in batches:
+                    for ready in batch:
+                        self._out.sent(len(ready.part.body), ready.since_s)
+                    for message in part_messages(RequestField.PART, index, batch):
                         await self._write(message)
-                    index += 1
+                    index += len(batch)
                     if self._stopped:
                         return
         except (asyncio.InvalidStateError, grpc.aio.AioRpcError):
@@ -102,21 +112,29 @@ class SegmentCall:
             await self._call.done_writing()
 
     async def _read(self) -> SegmentDone:
+        loop = asyncio.get_running_loop()
+        came = _Came(loop.time())
         while True:
+            free_s = loop.time()
             message = await self._call.read()
             if not isinstance(message, bytes):
                 raise await self._ended_early()
-            field, body = unpack(message)
-            if field == ReplyField.FAILING:
-                await self._stop()
-                continue
-            if field == ReplyField.DONE:
-                await self._stop()
-                return await self._back.done(node_pb2.RunDone.FromString(bytes(body)))
-            if field == ReplyField.PREVIEW:
-                await self._taken()
-            if not await self._out.take(field, body) and not await self._back.take(field, body):
-                raise CorruptPayload(f"Node {self._node} sent a message that is not expected here.")
+            now = loop.time()
+            came = _Came(now, late=now - free_s < free_s - came.at_s)
+            for field, body in unpack_all(message):
+                if field == ReplyField.FAILING:
+                    await self._stop()
+                elif field == ReplyField.DONE:
+                    await self._stop()
+                    return await self._back.done(node_pb2.RunDone.FromString(bytes(body)))
+                else:
+                    await self._take(field, body, came)
+
+    async def _take(self, field: int, body: memoryview, came: _Came) -> None:
+        if field == ReplyField.PREVIEW:
+            await self._taken()
+        if not await self._out.take(field, body) and not await self._back.take(field, body, came):
+            raise CorruptPayload(f"Node {self._node} sent a message that is not expected here.")
 
     async def _taken(self) -> None:
         try:
@@ -203,7 +221,7 @@ class _WayBack:
         self._stop_step = 0
         self._trips: list[Trip] = []
 
-    async def take(self, field: int, body: memoryview) -> bool:
+    async def take(self, field: int, body: memoryview, came: _Came) -> bool:
         """Whether the message was one of these, and due."""
         match field:
             case ReplyField.STEP:
@@ -219,9 +237,9 @@ class _WayBack:
                 self._reception = Reception(declaration, self._codecs, keep=True)
                 self._reader = PartReader(self._reception.check)
             case ReplyField.PART if self._reader is not None:
-                await self._add(self._reader.take_part(body))
+                await self._add(self._reader.take_part(body), came)
             case ReplyField.CHUNK if self._reader is not None:
-                await self._add(self._reader.take_chunk(body))
+                await self._add(self._reader.take_chunk(body), came)
             case _:
                 return False
         return True
@@ -239,12 +257,11 @@ class _WayBack:
             encode_s=cost.encode_s,
         )
 
-    async def _add(self, arrived: Arrived | None) -> None:
+    async def _add(self, arrived: Arrived | None, came: _Came) -> None:
         if arrived is None:
             return
         assert self._reception is not None
-        size, now = len(arrived.part.body), asyncio.get_running_loop().time()
-        self._trips.append(Trip(size, arrived.ready_s, now, self._reception.behind))
+        self._trips.append(Trip(len(arrived.part.body), arrived.ready_s, came.at_s, came.late))
         await self._reception.add(arrived.part)
 
 

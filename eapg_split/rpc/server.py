@@ -207,11 +207,11 @@ async def _send(result: SegmentResult, outbox: Outbox) -> None:
     header = node_pb2.RunResult(state=declaration, stop_step=result.stop_step)
     await outbox.send(pack(ReplyField.RESULT, header.SerializeToString()))
     index = 0
-    async with aclosing(outgoing.parts()) as parts:
-        async for ready in parts:
-            for message in part_messages(ReplyField.PART, index, ready):
+    async with aclosing(outgoing.batches()) as batches:
+        async for batch in batches:
+            for message in part_messages(ReplyField.PART, index, batch):
                 await outbox.send(message)
-            index += 1
+            index += len(batch)
     cost = node_pb2.RunDone(
         compute_s=result.compute_s, peak_rss_bytes=result.peak_rss_bytes, encode_s=outgoing.encode_s
     )

@@ -1,9 +1,11 @@
 """The messages of `NodeService.Run` and `Probe`, packed and unpacked without protobuf's copy of the bytes.
 
-Each message is a protobuf message with exactly one length-delimited field set, so any protobuf client can talk to it;
-but a `bytes` field costs 40 % of the throughput when protobuf itself writes and parses it.
+Each message is a protobuf message with exactly one length-delimited field set (or several parts, which are a repeated
+field), so any protobuf client can talk to it; but a `bytes` field costs 40 % of the throughput when protobuf itself
+writes and parses it.
 """
 
+from collections.abc import Iterator
 from enum import IntEnum
 
 from eapg_split.errors import CorruptPayload
@@ -50,21 +52,42 @@ def pack(field: int, body: bytes | memoryview) -> bytes:
 
 def pack_part(field: int, header: bytes, chunk: bytes | memoryview) -> bytes:
     """One message with a Part: its header, and at most PART_CHUNK_BYTES of its body."""
-    head = b"".join((_prefix(_PART_HEADER, len(header)), header, _prefix(_PART_CHUNK, len(chunk))))
-    return b"".join((_prefix(field, len(head) + len(chunk)), head, chunk))
+    return b"".join((part_head(field, header, len(chunk)), chunk))
+
+
+def part_head(field: int, header: bytes, chunk_bytes: int) -> bytes:
+    """What stands before so many bytes of a part's body in a message."""
+    head = b"".join((_prefix(_PART_HEADER, len(header)), header, _prefix(_PART_CHUNK, chunk_bytes)))
+    return _prefix(field, len(head) + chunk_bytes) + head
 
 
 def unpack(message: bytes) -> tuple[int, memoryview]:
     """The field's number and its bytes, not copied. Raises CorruptPayload on anything but one such field."""
+    fields = unpack_all(message)
+    first = next(fields)
+    if next(fields, None) is not None:
+        raise CorruptPayload("A message of a segment's stream is cut short: send it again.")
+    return first
+
+
+def unpack_all(message: bytes) -> Iterator[tuple[int, memoryview]]:
+    """At least one field, and several of one number; one by one, as whoever sent them may have made them tiny.
+
+    Raises CorruptPayload on anything else once it is there.
+    """
     view = memoryview(message)
     if len(view) > MAX_MESSAGE_BYTES:
         raise CorruptPayload(
             "A message of a segment's stream is malformed: update the older of the two nodes."
         )
-    field, start, stop = _field(view)
-    if stop != len(view):
-        raise CorruptPayload("A message of a segment's stream is cut short: send it again.")
-    return field, view[start:]
+    first, start, stop = _field(view)
+    yield first, view[start:stop]
+    while stop < len(view):
+        view = view[stop:]
+        field, start, stop = _field(view)
+        if field != first:
+            raise CorruptPayload("A message of a segment's stream mixes kinds: send it again.")
+        yield field, view[start:stop]
 
 
 def unpack_part(body: memoryview) -> tuple[bytes, memoryview]:

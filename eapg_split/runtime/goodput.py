@@ -8,6 +8,7 @@ encoder. Such a pair says how fast the sender is, and is dropped.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 LEAST_BYTES: Final = 64 * 1024  # smaller samples are joined with their neighbours
@@ -36,17 +37,17 @@ class Sample:
 
 
 def samples(trips: Sequence[Trip]) -> tuple[Sample, ...]:
-    """The rates that the consecutive trips of one hand-off show; none for fewer than two."""
-    if len(trips) < 2:
+    """The rates that the consecutive trips of one hand-off show; none for fewer than two messages."""
+    messages = _messages(trips)
+    if len(messages) < 2:
         return ()
-    shortest = min(trip.arrived_s - trip.ready_s for trip in trips)
+    shortest = min(trip.arrived_s - trip.ready_s for trip, _ in messages)
     found: list[Sample] = []
     size, seconds = 0, 0.0
-    for index in range(1, len(trips)):
-        before, trip = trips[index - 1], trips[index]
+    for (before, ended), (trip, index) in pairwise(messages):
         paused = trip.ready_s + shortest > before.arrived_s
         if paused or trip.late or before.late:  # limited by the sender, or by the receiver
-            _end(found, size, seconds, index - 1)
+            _end(found, size, seconds, ended)
             size, seconds = 0, 0.0
             continue
         size += trip.size_bytes
@@ -56,6 +57,23 @@ def samples(trips: Sequence[Trip]) -> tuple[Sample, ...]:
             size, seconds = 0, 0.0
     _end(found, size, seconds, len(trips) - 1)
     return tuple(found)
+
+
+def _messages(trips: Sequence[Trip]) -> list[tuple[Trip, int]]:
+    """Parts that came at one moment, in one message, as one trip, with the index of the last of them."""
+    found: list[tuple[Trip, int]] = []
+    for index, trip in enumerate(trips):
+        whole = trip
+        if found and found[-1][0].arrived_s == trip.arrived_s:
+            before, _ = found.pop()
+            whole = Trip(
+                before.size_bytes + trip.size_bytes,
+                max(before.ready_s, trip.ready_s),
+                trip.arrived_s,
+                before.late or trip.late,
+            )
+        found.append((whole, index))
+    return found
 
 
 def _end(found: list[Sample], size: int, seconds: float, last: int) -> None:

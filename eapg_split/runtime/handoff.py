@@ -11,6 +11,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
@@ -142,10 +143,6 @@ class Encoding:
         whole = self._source is None or len(self._parts) == self.count
         return self.body_bytes + (0 if whole else self.tensor.raw_bytes)
 
-    def ready(self, index: int) -> Ready | None:
-        """The part, if it is coded."""
-        return Ready(self._parts[index], self._since_s[index]) if index < len(self._parts) else None
-
     async def part(self, index: int) -> Ready:
         """The part, coded if need be. When this is cancelled the part in work is finished and kept."""
         while index >= len(self._parts):
@@ -210,24 +207,35 @@ class Outgoing:
         return math.fsum(encoding.seconds for encoding in self._encodings)
 
     async def parts(self, first: int = 0) -> AsyncGenerator[Ready, None]:
-        """The parts from `first` on, at most WINDOW_PARTS of them coded ahead of whoever takes them.
+        """The parts from `first` on, one by one; otherwise like `batches`."""
+        async with aclosing(self.batches(first, most=1)) as batches:
+            async for (ready,) in batches:
+                yield ready
 
-        What was coded before this began is ready since it began. Raises EngineFailure where the values cannot be
-        coded. Close it (`aclosing`) when leaving early.
+    async def batches(
+        self, first: int = 0, *, most: int = WINDOW_PARTS
+    ) -> AsyncGenerator[tuple[Ready, ...], None]:
+        """The parts from `first` on: one, and then together what is coded by the time that more is wanted.
+
+        At most WINDOW_PARTS of them are coded ahead of whoever takes them. What was coded before this began is ready
+        since it began. Raises EngineFailure where the values cannot be coded. Close it (`aclosing`) when leaving
+        early.
         """
+        places = self._places(first)
         ahead: deque[asyncio.Task[Ready]] = deque()
-        began = time.monotonic()
+        began, now_most = time.monotonic(), 1
         try:
-            for encoding, index in self._places(first):
-                ready = None if ahead else encoding.ready(index)
-                if ready is not None:
-                    yield ready.no_earlier(began)
-                    continue
-                ahead.append(asyncio.create_task(encoding.part(index)))
-                if len(ahead) > WINDOW_PARTS:
-                    yield (await ahead.popleft()).no_earlier(began)
-            while ahead:
-                yield (await ahead.popleft()).no_earlier(began)
+            while True:
+                _begin(ahead, places, WINDOW_PARTS + 1)
+                if not ahead:
+                    return
+                await ahead[0]
+                batch: list[Ready] = []
+                while ahead and ahead[0].done() and len(batch) < now_most:
+                    batch.append(ahead.popleft().result().no_earlier(began))
+                _begin(ahead, places, WINDOW_PARTS)
+                yield tuple(batch)
+                now_most = most
         finally:
             for task in ahead:
                 task.cancel()
@@ -236,3 +244,9 @@ class Outgoing:
     def _places(self, first: int) -> Iterator[tuple[Encoding, int]]:
         places = ((encoding, index) for encoding in self._encodings for index in range(encoding.count))
         return itertools.islice(places, first, None)
+
+
+def _begin(ahead: "deque[asyncio.Task[Ready]]", places: Iterator[tuple[Encoding, int]], count: int) -> None:
+    """Lets further parts be coded until so many are, or are there."""
+    for encoding, index in itertools.islice(places, max(0, count - len(ahead))):
+        ahead.append(asyncio.create_task(encoding.part(index)))

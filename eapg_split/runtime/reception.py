@@ -59,7 +59,6 @@ class Reception:
         self._decoding: asyncio.Future[None] | None = None
         self._arrays: Mapping[str, Floats] | None = None
         self.broken = False
-        self.behind = False  # whether the part that came last had to wait for the decoding of the one before
 
     @property
     def count(self) -> int:
@@ -96,7 +95,6 @@ class Reception:
     async def add(self, part: Part) -> None:
         """Takes the next part, once the one before it is decoded. Raises CorruptPayload on anything wrong in that."""
         self.check(self._taken, len(part.body))
-        self.behind = self._decoding is not None and not self._decoding.done()
         await self._settled()
         wanted = self._slices[self._taken]
         decoder = self._decoders[wanted.tensor.name]

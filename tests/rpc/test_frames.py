@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from eapg_split.codecs.base import Part
 from eapg_split.errors import CapacityExceeded, CorruptPayload, InvalidRequest
 from eapg_split.rpc.convert_handoff import declaration_from_proto
-from eapg_split.rpc.frames import Arrived, PartReader, part_messages
+from eapg_split.rpc.frames import TOGETHER_BYTES, Arrived, PartReader, part_messages
 from eapg_split.rpc.v1 import common_pb2
 from eapg_split.rpc.wire import (
     CHUNK_BYTES,
@@ -16,6 +16,7 @@ from eapg_split.rpc.wire import (
     RequestField,
     pack_part,
     unpack,
+    unpack_all,
 )
 from eapg_split.runtime.handoff import Ready
 
@@ -37,12 +38,31 @@ def _read(reader: PartReader, message: bytes) -> Arrived | None:
 def test_a_part_of_any_size_is_put_together_again(size: int) -> None:
     part = Part.of(bytes(range(256)) * (size // 256) + bytes(size % 256))
     reader = PartReader(_anything)
-    messages = list(part_messages(RequestField.PART, 7, Ready(part, 1.5)))
+    messages = list(part_messages(RequestField.PART, 7, [Ready(part, 1.5)]))
     assert all(len(message) <= MAX_MESSAGE_BYTES for message in messages)
     *before, last = [_read(reader, message) for message in messages]
     assert before == [None] * (len(messages) - 1)
     assert last == Arrived(part, 7, 1.5)
     assert not reader.inside
+
+
+def test_parts_that_are_ready_together_share_messages() -> None:
+    sizes = [TOGETHER_BYTES // 2 - 1000] * 3 + [0, 10, PART_CHUNK_BYTES + 10, 20, TOGETHER_BYTES, 30]
+    parts = [Part.of(bytes([index]) * size) for index, size in enumerate(sizes)]
+    messages = list(part_messages(RequestField.PART, 4, [Ready(part, 2.0) for part in parts]))
+    assert len(messages) == 7  # two, three, a large one in two, one, one, one
+    assert all(len(message) <= MAX_MESSAGE_BYTES for message in messages)
+    reader = PartReader(_anything)
+    came = [each for message in messages for each in _read_all(reader, message)]
+    assert came == [Arrived(part, index, 2.0) for index, part in enumerate(parts, 4)]
+
+
+def _read_all(reader: PartReader, message: bytes) -> list[Arrived]:
+    taken = [
+        reader.take_part(body) if field == RequestField.PART else reader.take_chunk(body)
+        for field, body in unpack_all(message)
+    ]
+    return [each for each in taken if each is not None]
 
 
 def _part_message(header: common_pb2.PartHeader, chunk: bytes) -> memoryview:

@@ -17,6 +17,7 @@ from eapg_split.rpc.wire import (
     pack,
     pack_part,
     unpack,
+    unpack_all,
     unpack_part,
 )
 
@@ -42,12 +43,28 @@ def test_a_part_is_what_protobuf_writes_and_reads(size: int, index: int, checksu
     header = common_pb2.PartHeader(index=index, body_bytes=size, checksum=checksum, ready_s=1.5)
     packed = pack_part(RequestField.PART, header.SerializeToString(), body)
     assert len(packed) <= MAX_MESSAGE_BYTES
-    read = node_pb2.RunRequest.FromString(packed).part
+    (read,) = node_pb2.RunRequest.FromString(packed).part
     assert (read.header, read.chunk) == (header, body)
-    for message in (packed, node_pb2.RunRequest(part=read).SerializeToString()):
+    for message in (packed, node_pb2.RunRequest(part=[read]).SerializeToString()):
         field, inner = unpack(message)
         raw, chunk = unpack_part(inner)
         assert (field, raw, bytes(chunk)) == (RequestField.PART, header.SerializeToString(), body)
+
+
+@given(st.lists(st.binary(max_size=200), min_size=1, max_size=5))
+def test_several_parts_are_what_protobuf_writes_and_reads(bodies: list[bytes]) -> None:
+    packed = b"".join(pack_part(ReplyField.PART, b"", body) for body in bodies)
+    assert [part.chunk for part in node_pb2.RunReply.FromString(packed).part] == bodies
+    fields = list(unpack_all(packed))
+    assert [field for field, _ in fields] == [ReplyField.PART] * len(bodies)
+    assert [bytes(unpack_part(body)[1]) for _, body in fields] == bodies
+
+
+def test_one_message_does_not_mix_kinds() -> None:
+    mixed = unpack_all(pack_part(ReplyField.PART, b"", b"x") + pack(ReplyField.DONE, b""))
+    assert next(mixed)[0] == ReplyField.PART
+    with pytest.raises(CorruptPayload, match="mixes"):
+        next(mixed)
 
 
 @given(st.binary(max_size=80))

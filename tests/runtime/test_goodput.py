@@ -40,6 +40,18 @@ def test_what_a_busy_receiver_saw_is_dropped() -> None:
     assert [sample.last for sample in samples([trips[0], late, *trips[2:]])] == [3]
 
 
+def test_parts_of_one_message_are_one_trip() -> None:
+    # one part, then messages of two: each pair arrives at one moment
+    trips = [Trip(PART, 0.0, 1.0)]
+    for message in (1, 2):
+        trips += [Trip(PART, 0.0, 1.0 + 2 * message * PART / 1e6)] * 2
+    found = samples(trips)
+    assert [sample.last for sample in found] == [2, 4]
+    assert all(sample.size_bytes / sample.seconds == pytest.approx(1e6) for sample in found)
+    late = [*trips[:2], Trip(PART, 0.0, trips[2].arrived_s, late=True), *trips[3:]]
+    assert samples(late) == ()
+
+
 def test_small_parts_are_joined() -> None:
     trips = [Trip(1000, 0.0, 1.0 + index) for index in range(5)]
     assert samples(trips) == (Sample(4000, 4.0, 4),)

@@ -104,6 +104,17 @@ async def test_coding_keeps_a_window_ahead_of_sending_and_no_more(array: Floats)
     assert state.held_bytes == state.body_bytes
 
 
+async def test_parts_that_are_ready_together_go_together(array: Floats) -> None:
+    state = _outgoing(Plain(), array)
+    async with aclosing(state.batches()) as batches:
+        assert len(await anext(batches)) == 1, "the first part waits for no other"
+        await asyncio.sleep(0.2)
+        assert len(await anext(batches)) == WINDOW_PARTS
+    again = [len(batch) async for batch in state.batches()]
+    assert again[:2] == [1, WINDOW_PARTS]
+    assert sum(again) == FRAMES
+
+
 async def test_what_was_ready_before_is_ready_since_it_is_wanted(array: Floats) -> None:
     state = _outgoing(Plain(), array)
     first = [ready.since_s async for ready in state.parts()]

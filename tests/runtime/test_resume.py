@@ -8,7 +8,7 @@ import pytest
 
 from eapg_split.domain.latent import Latent
 from eapg_split.domain.topology import Tier
-from eapg_split.runtime.handoff import Outgoing, Ready
+from eapg_split.runtime.handoff import WINDOW_PARTS, Outgoing, Ready
 from eapg_split.runtime.held import HeldStates
 from eapg_split.runtime.loopback import LoopbackPeer
 from eapg_split.runtime.peer import Peer, SegmentDone, SegmentOrder
@@ -41,14 +41,17 @@ class Sent(Outgoing):
         self.sent = 0
         self.broken = asyncio.Event()
 
-    async def parts(self, first: int = 0) -> AsyncGenerator[Ready, None]:
+    async def batches(
+        self, first: int = 0, *, most: int = WINDOW_PARTS
+    ) -> AsyncGenerator[tuple[Ready, ...], None]:
         self.began_with.append(first)
-        async for ready in super().parts(first):
-            if len(self.began_with) == 1 and self.sent == BREAK:
-                self.broken.set()
-                await asyncio.Event().wait()
-            self.sent += 1
-            yield ready
+        async for batch in super().batches(first, most=most):
+            for ready in batch:
+                if len(self.began_with) == 1 and self.sent == BREAK:
+                    self.broken.set()
+                    await asyncio.Event().wait()
+                self.sent += 1
+                yield (ready,)
 
 
 @pytest.fixture(autouse=True)

@@ -94,20 +94,20 @@ class PrepareReply(_message.Message):
     def __init__(self, seconds: _Optional[float] = ...) -> None: ...
 
 class RunRequest(_message.Message):
-    __slots__ = ("header", "chunk", "part", "probe", "taken", "recall")
+    __slots__ = ("header", "chunk", "probe", "taken", "recall", "part")
     HEADER_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
-    PART_FIELD_NUMBER: _ClassVar[int]
     PROBE_FIELD_NUMBER: _ClassVar[int]
     TAKEN_FIELD_NUMBER: _ClassVar[int]
     RECALL_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
     header: RunHeader
     chunk: bytes
-    part: _common_pb2.Part
     probe: ProbeHeader
     taken: PreviewTaken
     recall: RunRecall
-    def __init__(self, header: _Optional[_Union[RunHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ..., part: _Optional[_Union[_common_pb2.Part, _Mapping]] = ..., probe: _Optional[_Union[ProbeHeader, _Mapping]] = ..., taken: _Optional[_Union[PreviewTaken, _Mapping]] = ..., recall: _Optional[_Union[RunRecall, _Mapping]] = ...) -> None: ...
+    part: _containers.RepeatedCompositeFieldContainer[_common_pb2.Part]
+    def __init__(self, header: _Optional[_Union[RunHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ..., probe: _Optional[_Union[ProbeHeader, _Mapping]] = ..., taken: _Optional[_Union[PreviewTaken, _Mapping]] = ..., recall: _Optional[_Union[RunRecall, _Mapping]] = ..., part: _Optional[_Iterable[_Union[_common_pb2.Part, _Mapping]]] = ...) -> None: ...
 
 class ProbeHeader(_message.Message):
     __slots__ = ("parts", "body_bytes")
@@ -162,7 +162,7 @@ class RunHeader(_message.Message):
     def __init__(self, session: _Optional[str] = ..., attempt: _Optional[int] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., start_step: _Optional[int] = ..., stop_step: _Optional[int] = ..., fingerprint: _Optional[str] = ..., result_codec: _Optional[str] = ..., previews: _Optional[bool] = ..., remaining_s: _Optional[float] = ..., state: _Optional[_Union[_common_pb2.Handoff, _Mapping]] = ..., resume: _Optional[bool] = ..., result_db: _Optional[float] = ..., result_link_bits_per_s: _Optional[float] = ...) -> None: ...
 
 class RunReply(_message.Message):
-    __slots__ = ("accepted", "chunk", "step", "preview", "result", "done", "holds", "acks", "part", "failing")
+    __slots__ = ("accepted", "chunk", "step", "preview", "result", "done", "holds", "acks", "failing", "part")
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
@@ -171,8 +171,8 @@ class RunReply(_message.Message):
     DONE_FIELD_NUMBER: _ClassVar[int]
     HOLDS_FIELD_NUMBER: _ClassVar[int]
     ACKS_FIELD_NUMBER: _ClassVar[int]
-    PART_FIELD_NUMBER: _ClassVar[int]
     FAILING_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
     accepted: RunAccepted
     chunk: bytes
     step: _common_pb2.StepDone
@@ -181,9 +181,9 @@ class RunReply(_message.Message):
     done: RunDone
     holds: RunHolds
     acks: _common_pb2.Acks
-    part: _common_pb2.Part
     failing: RunFailing
-    def __init__(self, accepted: _Optional[_Union[RunAccepted, _Mapping]] = ..., chunk: _Optional[bytes] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., result: _Optional[_Union[RunResult, _Mapping]] = ..., done: _Optional[_Union[RunDone, _Mapping]] = ..., holds: _Optional[_Union[RunHolds, _Mapping]] = ..., acks: _Optional[_Union[_common_pb2.Acks, _Mapping]] = ..., part: _Optional[_Union[_common_pb2.Part, _Mapping]] = ..., failing: _Optional[_Union[RunFailing, _Mapping]] = ...) -> None: ...
+    part: _containers.RepeatedCompositeFieldContainer[_common_pb2.Part]
+    def __init__(self, accepted: _Optional[_Union[RunAccepted, _Mapping]] = ..., chunk: _Optional[bytes] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., result: _Optional[_Union[RunResult, _Mapping]] = ..., done: _Optional[_Union[RunDone, _Mapping]] = ..., holds: _Optional[_Union[RunHolds, _Mapping]] = ..., acks: _Optional[_Union[_common_pb2.Acks, _Mapping]] = ..., failing: _Optional[_Union[RunFailing, _Mapping]] = ..., part: _Optional[_Iterable[_Union[_common_pb2.Part, _Mapping]]] = ...) -> None: ...
 
 class RunResult(_message.Message):
     __slots__ = ("state", "stop_step")
