@@ -48,8 +48,7 @@ def objective(tables: CostTables, weights: Weights, *, time: float | None = None
     factor = per_second + weights.money * tables.per_node.price_per_s
     factor[tables.device] += weights.energy * tables.extra_w
     moves = tables.move_s * per_second
-    if weights.energy and tables.move_joules is not None:
-        moves += tables.move_joules * weights.energy
+    _add_joules(tables, moves, weights.energy)
     steps = tables.compute_s * factor
     if tables.penalty_moves is not None:
         moves += tables.penalty_moves
@@ -64,8 +63,7 @@ def energy(tables: CostTables, *, waiting: bool = True) -> Charge:
     factor = np.full(len(tables.nodes), idle)
     factor[tables.device] += tables.extra_w
     moves = tables.move_s * idle
-    if tables.move_joules is not None:
-        moves += tables.move_joules
+    _add_joules(tables, moves, 1.0)
     return Charge(tables, moves, tables.compute_s * factor, _entries(tables, factor))
 
 
@@ -88,6 +86,14 @@ def cuts(tables: CostTables) -> Charge:
     if tables.view.start_step == 0:
         moves[0] = 0.0
     return Charge(tables, moves, np.zeros_like(tables.compute_s))
+
+
+def _add_joules(tables: CostTables, moves: Floats, weight: float) -> None:
+    """Adds what moves cost the device's radio and processor."""
+    joules = tables.device_joules
+    if joules is not None:
+        moves[:, tables.device, :] += weight * joules[0]
+        moves[:, :, tables.device] += weight * joules[1]
 
 
 def _entries(tables: CostTables, factor: Floats) -> Floats | None:

@@ -17,7 +17,6 @@ from eapg_split.planner.arrays import (
     Bools,
     CodedArrays,
     Floats,
-    Ints,
     LinkArrays,
     NodeArrays,
     entry_seconds,
@@ -49,7 +48,6 @@ class CostTables:
     step_s: Floats  # [S, N]
     entry_s: Floats  # [B, N], besides, where the state arrives from another node
     move_s: Floats  # [B, N, N], 0 from a node to itself
-    move_codec: Ints  # [B, N, N], of `codecs`
     open_steps: Bools  # [S, N]
     open_moves: Bools  # [B, N, N]
     slowdown: Floats | None = None  # [S]
@@ -73,7 +71,7 @@ class CostTables:
         codecs = tuple(c for c in estimates.codecs if view.objective.codec in ("auto", c.name))
         coded = CodedArrays.of(view, codecs)
         step_s = step_seconds(view, known)
-        move_s, move_codec = _moves(view, nodes, links, coded, links.bits_per_s)
+        move_s = _moves(view, nodes, links, coded, links.bits_per_s)
         open_moves = _open_moves(view, move_s)
         can = np.isfinite(step_s) & np.isfinite(per_node.ready_s)
         return cls(
@@ -89,7 +87,6 @@ class CostTables:
             step_s=np.where(can, step_s, 0.0),
             entry_s=entry_seconds(view, known),
             move_s=np.where(open_moves, move_s, 0.0),
-            move_codec=move_codec,
             open_steps=can & open_steps(view, coded.entropy_bits, per_node.max_entropy_bits),
             open_moves=open_moves,
         )
@@ -110,8 +107,21 @@ class CostTables:
     @cached_property
     def move_95_s(self) -> Floats:
         """[B, N, N]: what each move takes at most with a probability of 95 %, each through its best codec."""
-        seconds, _ = _moves(self.view, self.nodes, self.links, self.coded, self.links.bits_per_s_95)
+        seconds = _moves(self.view, self.nodes, self.links, self.coded, self.links.bits_per_s_95)
         return np.where(self.open_moves, seconds, 0.0)
+
+    @cached_property
+    def move_bits(self) -> Floats:
+        """[B, N, N]: what each move sends."""
+        bits = np.zeros(self.move_s.shape)
+        if self.codecs:
+            codec = self.coded.fastest(self.links.bits_per_s.ravel())
+            bits = self.coded.bits[codec, np.arange(self.steps + 1)[:, None]].reshape(bits.shape)
+        if self.flying is not None:
+            source, target, left = self.flying
+            bits[0, source, target] = left
+        bits[~self.open_moves | np.eye(len(self.nodes), dtype=bool)] = 0.0
+        return bits
 
     @property
     def flying(self) -> tuple[int, int, float] | None:
@@ -141,24 +151,31 @@ class CostTables:
         return float(self.per_node.idle_w[self.device])
 
     @cached_property
-    def move_joules(self) -> Floats | None:
-        """[B, N, N]: what each move costs the device besides waiting: radio, encoding, decoding. None for nothing."""
-        if not self.codecs or not (self.extra_w or self.links.joules_per_byte.any()):
+    def device_joules(self) -> tuple[Floats, Floats] | None:
+        """[B, N] twice: what each move from the device and each to it costs the device besides waiting.
+
+        That is its radio, its encoding and its decoding. None where all of it is nothing.
+        """
+        device, links = self.device, self.links
+        leaves, arrives = links.joules_per_byte[device], links.joules_per_byte[:, device]
+        if not self.codecs or not (self.extra_w or leaves.any() or arrives.any()):
             return None
-        boundary, device = np.arange(self.steps + 1)[:, None], self.device
-        bits = self.coded.bits[self.move_codec, boundary[..., None]]
-        joules = np.where(self.open_moves, bits, 0.0) * (self.links.joules_per_byte / 8)
+        rates = np.concatenate([links.bits_per_s[device], links.bits_per_s[:, device]])
+        codec = self.coded.fastest(rates)
+        boundary = np.arange(self.steps + 1)[:, None]
+        joules: Floats = self.coded.bits[codec, boundary] * (np.concatenate([leaves, arrives]) / 8)
+        leaving, arriving = joules[:, : len(self.nodes)], joules[:, len(self.nodes) :]
         if self.extra_w:
-            leaves, arrives = self.move_codec[:, device, :], self.move_codec[:, :, device]
-            encoding = np.where(self.open_moves[:, device, :], self.coded.encode_s[leaves, boundary], 0.0)
-            decoding = np.where(self.open_moves[:, :, device], self.coded.decode_s[arrives, boundary], 0.0)
-            joules[:, device, :] += self.extra_w * encoding
-            joules[:, :, device] += self.extra_w * decoding
+            leaving += self.extra_w * self.coded.encode_s[codec[:, : len(self.nodes)], boundary]
+            arriving += self.extra_w * self.coded.decode_s[codec[:, len(self.nodes) :], boundary]
+        leaving[:, device] = arriving[:, device] = 0.0
         if self.flying is not None:
             source, target, left = self.flying
-            joules[0, source, target] = left * self.links.joules_per_byte[source, target] / 8
-        joules[:, range(len(self.nodes)), range(len(self.nodes))] = 0.0
-        return joules
+            if source == device:
+                leaving[0, target] = left * leaves[target] / 8
+            elif target == device:
+                arriving[0, source] = left * arrives[source] / 8
+        return leaving, arriving
 
 
 def _holder(view: PlanView, index: dict[NodeId, int], device: int) -> int:
@@ -175,9 +192,9 @@ def _holder(view: PlanView, index: dict[NodeId, int], device: int) -> int:
 
 def _moves(
     view: PlanView, nodes: tuple[NodeId, ...], links: LinkArrays, coded: CodedArrays, rate: Floats
-) -> tuple[Floats, Ints]:
-    """Seconds and codecs of all moves; what is on its way already needs only the rest of its bytes."""
-    seconds, codec = coded.seconds(links, rate)
+) -> Floats:
+    """Seconds of all moves; what is on its way already needs only the rest of its bytes."""
+    seconds = coded.soonest(links, rate)
     flight = view.in_flight
     if flight is not None:
         for end in (flight.source, flight.target):
@@ -186,7 +203,7 @@ def _moves(
         cell = nodes.index(flight.source), nodes.index(flight.target)
         left = 8.0 * max(flight.remaining_bytes, 0)
         seconds[(0, *cell)] = links.rtt_s[cell] + left / rate[cell] if rate[cell] > 0 else math.inf
-    return seconds, codec
+    return seconds
 
 
 def _open_moves(view: PlanView, seconds: Floats) -> Bools:

@@ -32,8 +32,8 @@ class Table:
         through, add, least = np.empty((nodes, nodes)), np.add, np.minimum.reduce
         rows = list(value)
         for arc, after, before in zip(arcs[::-1], rows[:0:-1], rows[-2::-1], strict=True):
-            add(arc, after, out=through)
-            least(through, axis=1, out=before)
+            add(arc, after, through)
+            least(through, 1, None, before)
         return cls(value, arcs)
 
     @cached_property

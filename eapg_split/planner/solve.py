@@ -12,6 +12,7 @@ from eapg_split.errors import InfeasiblePlan
 from eapg_split.planner import charges
 from eapg_split.planner.cost import CostTables
 from eapg_split.planner.dp import Table
+from eapg_split.planner.estimates import NodeEstimate
 from eapg_split.planner.policy import PlanView
 from eapg_split.planner.walk import Path, Score, walk
 from eapg_split.planner.weights import Weights, weights_of
@@ -46,7 +47,7 @@ def solve(view: PlanView, tables: CostTables | None = None) -> Solution:
     Raises InfeasiblePlan that names the limit which must give way.
     """
     tables = tables or CostTables.of(view)
-    weights = weights_of(view.objective, tables.estimates.nodes[tables.nodes[tables.device]])
+    weights = goal_weights(tables)
     table = Table.of(charges.objective(tables, weights))
     if not np.isfinite(table.value[0, tables.holder]):
         raise InfeasiblePlan("No plan is possible.")
@@ -57,9 +58,15 @@ def solve(view: PlanView, tables: CostTables | None = None) -> Solution:
 def price(view: PlanView, plan: Plan, tables: CostTables | None = None) -> Score:
     """What is left of a plan under the view's estimates; infeasible, with the reason, where it breaks a limit."""
     tables = tables or CostTables.of(view)
-    weights = weights_of(view.objective, tables.estimates.nodes[tables.nodes[tables.device]])
+    weights = goal_weights(tables)
     path = path_of(tables, plan)
     return walk(tables, weights, path).score
+
+
+def goal_weights(tables: CostTables) -> Weights:
+    """The weights of the job's goal with the device's battery as it is now; an unknown one is full."""
+    device = tables.estimates.nodes.get(tables.nodes[tables.device], NodeEstimate(()))
+    return weights_of(tables.view.objective, device)
 
 
 def plan_of(tables: CostTables, path: Sequence[int]) -> Plan:
