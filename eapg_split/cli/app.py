@@ -117,13 +117,55 @@ def train(context: typer.Context) -> None:
 
 
 @policy_app.command("list")
-def list_policies() -> None:
-    """List the policies that `--policy` knows by name."""
+def list_policies(
+    as_json: Annotated[bool, typer.Option("--json", help="As a JSON list, for programs.")] = False,
+) -> None:
+    """List the policies that `--policy` knows by name, with where they come from."""
     with guarded():
-        from eapg_split.cli.policies import policy_lines
+        from eapg_split.cli.policies import policies_json, policy_lines
 
-        for line in policy_lines():
-            typer.echo(line)
+        typer.echo(policies_json() if as_json else "\n".join(policy_lines()))
+
+
+@policy_app.command("check")
+def check_policy(
+    name: Annotated[str, typer.Argument(metavar="POLICY", help="A name, module:Class or a path of a file.")],
+    views: Annotated[int, typer.Option(min=1, max=10_000, help="How many random situations to try.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Which random situations.")] = 0,
+    max_regret: Annotated[
+        float | None,
+        typer.Option(
+            min=0, metavar="SHARE", help="Fail when its plans are dearer than the best by more, in the mean."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As a JSON list, for programs.")] = False,
+) -> None:
+    """Check what every policy owes: legal plans, in time, whatever it is shown. Runs the policy's code."""
+    with guarded():
+        from eapg_split.cli.policies import check_lines
+
+        text, holds = check_lines(name, views=views, seed=seed, max_regret=max_regret, as_json=as_json)
+        typer.echo(text)
+        if not holds:
+            raise typer.Exit(1)
+
+
+@policy_app.command("new")
+def new_policy(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="For instance green-first; also the new folder's name.")
+    ],
+    level: Annotated[
+        str, typer.Option(metavar="score|revise|plan", help="How much of the planning you write yourself.")
+    ] = "score",
+    folder: Annotated[Path, typer.Option(metavar="DIR", help="Where to put the new folder.")] = Path(),
+) -> None:
+    """Begin a policy of your own: an installable package with a test."""
+    with guarded():
+        from eapg_split.cli.policy_new import create_policy, level_named
+
+        for path in create_policy(name, level_named(level), folder):
+            typer.echo(str(path))
 
 
 @codec_app.command("list")

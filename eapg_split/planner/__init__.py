@@ -4,19 +4,35 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from eapg_split.planner.bandit import BanditPolicy
 from eapg_split.planner.cloud_only import CloudOnlyPolicy
 from eapg_split.planner.device_only import DeviceOnlyPolicy
+from eapg_split.planner.dp_adaptive import DpAdaptivePolicy
+from eapg_split.planner.dp_static import DpStaticPolicy
 from eapg_split.planner.edge_only import EdgeOnlyPolicy
+from eapg_split.planner.greedy import GreedyPolicy
+from eapg_split.planner.mincut import MincutPolicy
+from eapg_split.planner.neurosurgeon import NeurosurgeonPolicy
 from eapg_split.planner.policy import Objective, PlanView, Policy
 from eapg_split.planner.pyramid import PyramidPolicy
+from eapg_split.planner.random_valid import RandomValidPolicy
 from eapg_split.planner.registry import Listed, absolute, list_policies, load_policy
+from eapg_split.planner.shortest_path import ShortestPathPolicy
 
 POLICIES: Final[Mapping[str, type[Policy]]] = MappingProxyType(
     {
+        "dp-adaptive": DpAdaptivePolicy,
+        "dp-static": DpStaticPolicy,
         "pyramid": PyramidPolicy,
         "device-only": DeviceOnlyPolicy,
         "edge-only": EdgeOnlyPolicy,
         "cloud-only": CloudOnlyPolicy,
+        "neurosurgeon": NeurosurgeonPolicy,
+        "greedy": GreedyPolicy,
+        "mincut": MincutPolicy,
+        "shortest-path": ShortestPathPolicy,
+        "bandit": BanditPolicy,
+        "random-valid": RandomValidPolicy,
     }
 )
 
@@ -36,7 +52,7 @@ def available() -> tuple[Listed, ...]:
 
 def fallbacks() -> tuple[Policy, ...]:
     """What plans when another policy does not, in the order in which they are asked."""
-    return (PyramidPolicy(),)
+    return (DpStaticPolicy(), PyramidPolicy())
 
 
 __all__ = [

@@ -1,6 +1,6 @@
 """From a wish for each stage to a plan: what the fixed policies share."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 
 from eapg_split.domain.plan import Cut, Plan, Segment
@@ -14,8 +14,9 @@ from eapg_split.planner.policy import PlanView, Refusal
 def place(view: PlanView, wish: Callable[[Stage], Iterable[Tier]]) -> Plan:
     """A plan that gives each stage to the first tier of its wish that has a usable node, else to the device.
 
-    Decode, and what sees a text that is private, stay on the device whatever is wished. Every stage that did
-    not get its first wish leaves a note. Raises InfeasiblePlan.
+    Decode, and what sees a text that is private, stay on the device whatever is wished; pins come before wishes. Every
+    stage that did not get its first wish leaves a note. Where that would make too many cuts, one remote node takes what
+    several had, or the device everything. Raises InfeasiblePlan.
     """
     nodes: list[NodeId] = []
     notes: dict[str, None] = {}
@@ -25,7 +26,30 @@ def place(view: PlanView, wish: Callable[[Stage], Iterable[Tier]]) -> Plan:
         nodes.append(node.id)
         if note:
             notes[note] = None
-    return assemble(view, nodes, notes=notes)
+    try:
+        return assemble(view, nodes, notes=notes)
+    except InfeasiblePlan:
+        for simpler in _with_fewer_cuts(view, nodes):
+            try:
+                return assemble(view, simpler, notes=[*notes, "Fewer nodes than wished, for fewer cuts."])
+            except InfeasiblePlan:
+                continue
+        raise
+
+
+def _with_fewer_cuts(view: PlanView, nodes: Sequence[NodeId]) -> Iterator[list[NodeId]]:
+    """The same with one remote node in place of all, for each of them, and with none; as far as they are able."""
+    device = view.topology.device.id
+    stages = [view.workload.stage_of(step) for step in range(view.start_step, view.workload.steps)]
+    for other in (*dict.fromkeys(node for node in nodes if node != device), device):
+        candidate = view.topology.node(other)
+        able = {stage.name for stage in view.workload.stages if not obstacle(view, stage, candidate)}
+        moved = [
+            other if node != device and stage.name in able else node
+            for node, stage in zip(nodes, stages, strict=True)
+        ]
+        if moved != nodes:
+            yield moved
 
 
 def may_leave(view: PlanView, stage: Stage) -> bool:
@@ -104,7 +128,7 @@ def _choose(view: PlanView, stage: Stage, tiers: tuple[Tier, ...]) -> tuple[Node
     device = view.topology.device
     pin = view.objective.pins.get(stage.name)
     if pin is not None:
-        return view.topology.node(pin), ""
+        return _pinned(view, stage, pin), ""
     if not tiers or not may_leave(view, stage):
         return device, ""
     for tier in tiers:
@@ -115,6 +139,15 @@ def _choose(view: PlanView, stage: Stage, tiers: tuple[Tier, ...]) -> tuple[Node
                 return node, ""
             return node, f"{stage.name} runs on {node.id}: {_reason(view, stage, tiers[0])}."
     return device, f"{stage.name} runs on the device: {_reason(view, stage, tiers[0])}."
+
+
+def _pinned(view: PlanView, stage: Stage, pin: NodeId) -> Node:
+    for node in view.topology.nodes:
+        if node.id == pin:
+            return node
+    raise InfeasiblePlan(
+        f"{stage.name} is pinned to {pin}, which is not among the known nodes: lift the pin."
+    )
 
 
 def _reason(view: PlanView, stage: Stage, tier: Tier) -> str:

@@ -96,8 +96,8 @@ FRACTION = Plan((Segment(DEVICE, 0, 8.0),))  # type: ignore[arg-type]
 async def test_nonsense_costs_one_warning(nonsense: object) -> None:
     guarded = host(lambda: nonsense)
     first, second = await guarded.plan(VIEW), await guarded.plan(VIEW)
-    assert first.value == second.value == PYRAMID
-    assert first.policy != "scripted"
+    assert first.value.segments == second.value.segments == PYRAMID.segments
+    assert first.policy == "dp-static"
     assert "scripted" in first.warning
     assert first.warning.endswith(".")
     assert second.warning == ""
@@ -122,7 +122,7 @@ async def test_what_is_raised_stays_inside(error: BaseException) -> None:
     guarded = host(throw(error))
     planned = await guarded.plan(VIEW)
     revised = await guarded.revise(LATER, planned.value, STEP)
-    assert planned.value == PYRAMID
+    assert planned.value.segments == PYRAMID.segments
     assert type(error).__name__ in planned.warning
     assert "\n" not in planned.warning
     assert revised.value.plan is None
@@ -166,7 +166,7 @@ async def test_after_some_failures_it_is_out() -> None:
 
 async def test_a_policy_that_finds_no_plan_lets_another_one_try_unless_it_refuses() -> None:
     answer = await host(throw(InfeasiblePlan("Too dear."))).plan(VIEW)
-    assert answer.value == PYRAMID
+    assert answer.value.segments == PYRAMID.segments
     assert "Too dear" in answer.warning
     with pytest.raises(InfeasiblePlan, match="Too dear"):
         await host(throw(Refusal("Too dear."))).plan(VIEW)
@@ -194,8 +194,10 @@ async def test_limits_of_the_objective_are_limits_of_every_policy() -> None:
     capped = PlanView(WORKLOAD, TOPOLOGY, objective=Objective(memory_caps={EDGE: 1000}))
     assert "capped" in (await host(lambda: PYRAMID).plan(capped)).warning
     few = PlanView(WORKLOAD, TOPOLOGY, objective=Objective(max_cuts=1))
-    with pytest.raises(InfeasiblePlan, match="1 are allowed"):
-        await host(PyramidPolicy()).plan(few)
+    assert "1 are allowed" in (await host(lambda: PYRAMID).plan(few)).warning
+    assert (await host(PyramidPolicy()).plan(few)).warning == "", (
+        "the fixed policies make do with fewer nodes"
+    )
 
 
 async def test_a_policy_without_revise_plans_again_only_when_it_must() -> None:
