@@ -159,6 +159,11 @@ class Outlook:
         entry = cost.entry_seconds(stage.entry_flops) if arrived or step == stage.start_step else 0.0
         return (cost.seconds(stage.flops_per_step) + entry) * _slowdown(knowledge)
 
+    def guessed(self, node: NodeId, knowledge: NodeKnowledge, step: int) -> bool:
+        """Whether `step_seconds` is a guess rather than a measurement: `Drift.observe` wants to know."""
+        stage = self._workload.stage_of(step)
+        return _cost(knowledge.profile, stage.name, self._topology.node(node).tier).uncertain
+
     def _node(self, node: Node, knowledge: NodeKnowledge, drift: Drift, start_step: int) -> NodeEstimate:
         stages, now = self._workload.stages, knowledge.now
         costs = {stage.name: _cost(knowledge.profile, stage.name, node.tier) for stage in stages}

@@ -171,6 +171,11 @@ def test_a_node_without_a_profile_is_guessed_and_says_so() -> None:
     assert guessed[DEVICE].step_s[1] > guessed[EDGE].step_s[1] > guessed[CLOUD].step_s[1] > 0
 
 
+def test_what_is_guessed_and_what_is_measured_is_known_for_drift() -> None:
+    assert not outlook().guessed(EDGE, KNOWN, 1)
+    assert outlook().guessed(EDGE, NodeKnowledge(), 1)
+
+
 def test_a_stage_that_was_not_measured_is_taken_for_the_slowest_that_was() -> None:
     slow = replace(COST, flops_per_s=1e8)
     part = replace(PROFILE, stages=MappingProxyType({"stage1": COST, "stage2": slow}))

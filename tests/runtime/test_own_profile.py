@@ -1,6 +1,7 @@
 """A node's own profile: read or guessed at the first question, corrected by what runs, kept at the end."""
 
 import logging
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -161,6 +162,26 @@ def test_a_disk_that_refuses_costs_a_line_in_the_log(home: Path, caplog: pytest.
     with caplog.at_level(logging.WARNING):
         own.save()
     assert "cannot be written" in caplog.text
+
+
+def test_decoding_counts_as_one_step_without_the_time_of_its_reader() -> None:
+    own = opened(None)
+    frames = own.decoded(WORKLOAD, iter(range(1, 5)))
+    seen = []
+    for frame in frames:
+        time.sleep(0.05)
+        seen.append(frame)
+    assert seen == [1, 2, 3, 4]
+    decode = WORKLOAD.stages[-1]
+    assert not cost_of(own, "decode").uncertain
+    assert cost_of(own, "decode").seconds(decode.flops_per_step) < 0.05
+
+
+def test_a_decode_that_breaks_off_tells_nothing() -> None:
+    own = opened(None)
+    frames = own.decoded(WORKLOAD, iter(range(1, 5)))
+    assert next(frames) == 1
+    assert cost_of(own, "decode").uncertain
 
 
 async def test_a_worker_describes_its_costs_and_corrects_them_by_what_it_runs() -> None:
