@@ -78,7 +78,7 @@ class Candidate:
         speed = nature.speed
         if clock is not None:
             speed = measured_speed(codec, clock)  # type: ignore[arg-type]  # codecs are hashed by identity
-        return cls(codec, nature.code, speed, codec if isinstance(codec, StandaloneCodec) else None, nature)
+        return cls(codec, nature.code, speed, _alone(codec), nature)  # type: ignore[arg-type]  # and here
 
     @property
     def coarse(self) -> bool:
@@ -91,9 +91,7 @@ class Candidate:
         return self._nature.by_default or all(name in fidelity.steps for name in lossy)
 
     def seconds(self, raw: int, bits: float, link_bits_per_s: float) -> float:
-        """Until the last part of `raw` bytes is decoded: the slowest of the three stages, and one part's way through
-        the others.
-        """
+        """Until all is decoded: the slowest of the three stages, and one part's way through the others."""
         stages = (raw / self.speed.encode, bits / link_bits_per_s, raw / self.speed.decode)
         return max(stages) + (sum(stages) - max(stages)) / (raw // PART_RAW_BYTES + 1)
 
@@ -114,6 +112,11 @@ class Candidate:
     def most(self, bits: float) -> float:
         """The most bits that an estimate of `bits` may turn out to be."""
         return bits * self._nature.most
+
+
+@cache  # for every hand-off has an `auto` of its own, and asking takes as long as coding a small slice
+def _alone(codec: Codec) -> StandaloneCodec | None:
+    return codec if isinstance(codec, StandaloneCodec) else None
 
 
 def priced(
