@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from wire_idle import FINGERPRINT, STEP_S
-from wire_peers import ROOT, PeerError
+from wire_peers import ROOT, PeerError, last_words
 from wire_speed import Subject
 
 from eapg_split.codecs.base import Codec
@@ -63,7 +63,7 @@ async def our_node(folder: Path) -> AsyncIterator[OurNode]:
         async with asyncio.timeout(_READY_S):
             line = await process.stdout.readline()
         if not line:
-            raise PeerError(f"our own daemon did not start: see {folder / 'cloud.log'}")
+            raise PeerError(f"our own daemon did not start: {last_words(folder / 'cloud.log')}")
         yield OurNode(int(json.loads(line)["address"].rpartition(":")[2]), tls)
     finally:
         with contextlib.suppress(ProcessLookupError):

@@ -168,7 +168,7 @@ class PeerProcess:
         buffer += read
 
     def _words(self) -> str:
-        return _last_line(self._log.read_text(encoding="utf-8", errors="replace"))
+        return last_words(self._log)
 
 
 @contextlib.contextmanager
@@ -181,6 +181,11 @@ def peer_process(name: str, script: str, *arguments: str, build: bool = True) ->
         yield process
     finally:
         process.close()
+
+
+def last_words(log: Path) -> str:
+    """The last line of a log, which tells why a process ended."""
+    return _last_line(log.read_text(encoding="utf-8", errors="replace"))
 
 
 def _last_line(text: str) -> str:
