@@ -37,6 +37,7 @@ _DAEMON_KEYS: Final = MappingProxyType(
         "profile": str,
         "insecure": bool,
         "drain_s": float,
+        "price_per_s": float,
         "peers": list,
         "tls": dict,
         "limits": dict,
@@ -93,6 +94,7 @@ def read_daemon_file(path: Path, tier: Tier) -> DaemonSettings:
         tls=_tls(table),
         insecure=table.get("insecure", defaults.insecure),
         drain_s=table.get("drain_s", defaults.drain_s),
+        price_per_s=table.get("price_per_s", defaults.price_per_s),
         limits=Limits(
             sessions=limits.get("sessions", Limits.sessions),
             payload_bytes=limits.get("payload_bytes", Limits.payload_bytes),

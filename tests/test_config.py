@@ -19,6 +19,7 @@ threads = 2
 weights = "weights"
 insecure = true
 drain_s = 3
+price_per_s = 0.5
 
 [[peers]]
 id = "edge"
@@ -51,6 +52,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
     assert settings.tls == tls
     assert settings.insecure
     assert settings.drain_s == 3.0
+    assert settings.price_per_s == 0.5
     assert settings.limits == Limits(sessions=2, arrival_s=5.0)
 
 
@@ -93,6 +95,7 @@ def test_no_flags_change_nothing() -> None:
         ("[tls]\nca = 'a'\ncert = 'b'", r"tls\.key is missing"),
         ("threads = 'two'", r"threads must be a whole number, not 'two'"),
         ("threads = true", r"threads must be a whole number, not True"),
+        ("price_per_s = -1", "price_per_s must be from 0"),
         ("drain_s = 'x'", r"drain_s must be a number"),
         ("insecure = 1", r"insecure must be true or false"),
         ("peers = 3", r"peers must be a list"),

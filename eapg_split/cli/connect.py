@@ -11,6 +11,7 @@ from eapg_split.config import read_nodes_file
 from eapg_split.domain.request import Request
 from eapg_split.domain.topology import Tier
 from eapg_split.errors import InvalidRequest, NodeUnavailable
+from eapg_split.planner.policy import Objective
 from eapg_split.rpc.job_client import LOOPBACK, Access, JobOptions, describe, generate
 from eapg_split.rpc.local_topology import local_topology
 from eapg_split.runtime.events import JobEvent
@@ -34,6 +35,7 @@ class GenerateOptions:
     preview: Path | None
     log: LogOptions | None
     deadline_s: float
+    wishes: Objective
     as_json: bool
 
 
@@ -57,6 +59,7 @@ async def open_events(options: GenerateOptions) -> AsyncIterator[AsyncIterator[J
             previews=options.preview is not None or options.log is not None,
             suffix=suffix_of(options.output),
             deadline_s=options.deadline_s,
+            wishes=options.wishes,
             peers=device.peers,
         )
         async with aclosing(generate(device.address, options.request, job, access=device.access)) as events:

@@ -138,7 +138,8 @@ def event_lines(event: JobEvent) -> list[str]:
                 for part in event.segments
             )
             word = "plan" if revision == 0 else f"new plan ({revision})"
-            return [f"{word} ({policy}): {parts}", *(f"note: {note}" for note in event.notes)]
+            why = [f"because: {event.reason}"] if event.reason else []
+            return [f"{word} ({policy}): {parts}", *why, *(f"note: {note}" for note in event.notes)]
         case Hop(source, target):
             took = duration(event.seconds)
             return [f"{source} -> {target}: {size(event.wire_bytes)} ({event.codec}) in {took}"]

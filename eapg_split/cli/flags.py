@@ -1,15 +1,19 @@
 """Flags whose text needs more than a type: each either becomes a value or says how to write it."""
 
+import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from eapg_split.domain.request import Privacy
+from eapg_split.domain.topology import NodeId
 from eapg_split.errors import InvalidRequest
+from eapg_split.planner.policy import MAX_CUTS, Goal
 
 # More than any legal prompt, so that what is too long is reported by its rule and a pipe cannot fill the memory.
 _MAX_STDIN_BYTES: Final = 64 * 1024
 _ENGINES: Final = ("onnx", "torch")
+_MAX_CAP_MB: Final = 1e7
 _MIN_QUALITY_DB: Final = 20.0
 _MAX_QUALITY_DB: Final = 80.0
 
@@ -34,6 +38,55 @@ def parse_steps(text: str) -> tuple[int, int, int, int]:
     except ValueError:
         raise InvalidRequest(f"--steps must be four whole numbers such as 16,8,4,4, not {text!r}.") from None
     return first, second, third, fourth
+
+
+def parse_goal(text: str) -> Goal:
+    check_choice("--objective", text, tuple(Goal))
+    return Goal(text)
+
+
+def parse_pins(texts: Sequence[str]) -> dict[str, NodeId]:
+    """STAGE=NODE, each stage once; which stages and nodes there are is the device's business."""
+    return {stage: NodeId(node) for stage, node in _pairs("--pin", "stage4=cloud", texts).items()}
+
+
+def parse_caps(texts: Sequence[str]) -> dict[NodeId, int]:
+    """NODE=MB, each node once, as bytes."""
+    caps = {}
+    for node, number in _pairs("--cap", "edge=500", texts).items():
+        try:
+            size = float(number)
+        except ValueError:
+            size = math.nan
+        if not 0 < size <= _MAX_CAP_MB:
+            raise InvalidRequest(f"--cap {node}={number} must give a number of megabytes, such as 500.")
+        caps[NodeId(node)] = round(size * 1e6)
+    return caps
+
+
+def parse_entropy(bits: float) -> float:
+    """What --max-entropy says: 0 stands for no limit."""
+    if not 0 <= bits < math.inf:
+        raise InvalidRequest("--max-entropy must be a number of bits, or 0 for no limit.")
+    return bits or math.inf
+
+
+def parse_cuts(count: int) -> int:
+    if not 0 <= count <= MAX_CUTS:
+        raise InvalidRequest(f"--max-cuts must be from 0 to {MAX_CUTS}, not {count}.")
+    return count
+
+
+def _pairs(flag: str, example: str, texts: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise InvalidRequest(f"{flag} {text!r} is not NAME=VALUE; write for example {flag} {example}.")
+        if name in found:
+            raise InvalidRequest(f"{flag} names {name} twice: keep one.")
+        found[name] = value
+    return found
 
 
 def parse_privacy(text: str) -> Privacy:

@@ -71,6 +71,24 @@ _LogPrompt = Annotated[bool, typer.Option("--log-prompt", help="Put the prompt i
 _Deadline = Annotated[
     float, typer.Option(metavar="SECONDS", min=0, help="Give up after this long; 0 means never.")
 ]
+_Objective = Annotated[
+    str,
+    typer.Option(
+        metavar="GOAL", help="What a policy by cost makes small: latency, energy, cost or balanced."
+    ),
+]
+_MaxEntropy = Annotated[
+    float, typer.Option(metavar="BITS", help="Largest coded state that may go anywhere; 0 means no limit.")
+]
+_Pin = Annotated[
+    list[str] | None,
+    typer.Option(metavar="STAGE=NODE", help="Compute a stage there and nowhere else; may be repeated."),
+]
+_Cap = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NODE=MB", help="No stage that needs more memory goes there; may be repeated."),
+]
+_MaxCuts = Annotated[int, typer.Option(metavar="N", help="How often a plan may change the node, 0 to 64.")]
 _Json = Annotated[bool, typer.Option("--json", help="End with one line of JSON on stdout.")]
 
 
@@ -96,15 +114,30 @@ def generate(
     threads: _Threads = 0,
     weights: _Weights = None,
     deadline: _Deadline = 0.0,
+    objective: _Objective = "balanced",
+    max_entropy: _MaxEntropy = 0.0,
+    pin: _Pin = None,
+    cap: _Cap = None,
+    max_cuts: _MaxCuts = 8,
     as_json: _Json = False,
 ) -> None:
     """Generate a video from a PROMPT, over three local daemons or over those that --nodes lists."""
     with guarded():
         from eapg_split.cli.connect import GenerateOptions
-        from eapg_split.cli.flags import parse_privacy, parse_prompt, parse_steps
+        from eapg_split.cli.flags import (
+            parse_caps,
+            parse_cuts,
+            parse_entropy,
+            parse_goal,
+            parse_pins,
+            parse_privacy,
+            parse_prompt,
+            parse_steps,
+        )
         from eapg_split.cli.run import run
         from eapg_split.cli.run_log import LogOptions
         from eapg_split.domain.request import Request
+        from eapg_split.planner.policy import Objective
 
         request = Request(
             prompt=parse_prompt(prompt),
@@ -130,6 +163,13 @@ def generate(
             preview=preview,
             log=None if log is None else LogOptions(log, log_prompt),
             deadline_s=deadline,
+            wishes=Objective(
+                goal=parse_goal(objective),
+                max_entropy_bits=parse_entropy(max_entropy),
+                max_cuts=parse_cuts(max_cuts),
+                pins=parse_pins(pin or ()),
+                memory_caps=parse_caps(cap or ()),
+            ),
             as_json=as_json,
         )
         run(options)

@@ -15,6 +15,7 @@ from eapg_split.errors import InfeasiblePlan
 from eapg_split.planner.estimates import Estimates
 
 API_VERSION: Final = 1
+MAX_CUTS: Final = 64  # that anybody may allow a plan
 
 
 class Goal(StrEnum):

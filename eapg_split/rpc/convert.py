@@ -16,7 +16,7 @@ from eapg_split.runtime.events import StepDone
 from eapg_split.runtime.handoff import Declaration
 from eapg_split.runtime.peer import NodeDescription, SegmentOrder
 from eapg_split.runtime.recall import HandBack
-from eapg_split.runtime.settings import Limits
+from eapg_split.runtime.settings import MAX_PRICE_PER_S, Limits
 
 _MAX_SESSION = 64
 _MAX_CODECS = 32
@@ -168,6 +168,7 @@ def description_to_proto(value: NodeDescription) -> node_pb2.NodeDescription:
         running_sessions=value.running_sessions,
         limits=node_pb2.Limits(sessions=value.limits.sessions, payload_bytes=value.limits.payload_bytes),
         costs=costs_to_proto(value.profile),
+        price_per_s=value.price_per_s,
     )
 
 
@@ -177,6 +178,8 @@ def description_from_proto(message: node_pb2.NodeDescription, *, address: str) -
         tier = Tier(message.tier)
     except ValueError:
         raise InvalidRequest(f"{address} says that its tier is {message.tier[:32]!r}: update it.") from None
+    if not 0 <= message.price_per_s <= MAX_PRICE_PER_S:
+        raise InvalidRequest(f"{address} asks for a price that is no price: correct its configuration.")
     node = Node(
         NodeId(message.node),
         tier,
@@ -196,6 +199,7 @@ def description_from_proto(message: node_pb2.NodeDescription, *, address: str) -
         protocol=message.protocol,
         limits=Limits(sessions=message.limits.sessions, payload_bytes=message.limits.payload_bytes),
         profile=profile_from_proto(message),
+        price_per_s=message.price_per_s,
     )
 
 

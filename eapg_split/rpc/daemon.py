@@ -72,6 +72,7 @@ def _setup(settings: DaemonSettings, open_engine: OpenEngine) -> WorkerSetup:
         codecs=CODECS,
         open_engine=lambda: opener(settings.engine, threads=settings.threads, weights=settings.weights),
         limits=settings.limits,
+        price_per_s=settings.price_per_s,
         profile_home=ProfileHome(settings.profile, settings.threads),
     )
 

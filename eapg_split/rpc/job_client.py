@@ -3,16 +3,18 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import grpc
 
 from eapg_split.domain.request import Request
 from eapg_split.errors import CorruptPayload
+from eapg_split.planner.policy import Objective
 from eapg_split.rpc import methods
 from eapg_split.rpc.client import GrpcPeer, errors_of, open_channel
 from eapg_split.rpc.convert import request_to_proto
 from eapg_split.rpc.convert_job import event_from_proto
+from eapg_split.rpc.convert_wishes import wishes_to_proto
 from eapg_split.rpc.v1 import job_pb2
 from eapg_split.runtime.events import JobDone, JobEvent
 from eapg_split.runtime.peer import NodeDescription
@@ -29,6 +31,7 @@ class JobOptions:
     suffix: str = ".mp4"
     deadline_s: float = 0.0  # 0 means none
     quality_db: float = 0.0  # PSNR against the lossless run where the codec is lossy; 0 means the default, 45
+    wishes: Objective = field(default_factory=Objective)  # its privacy, codec and deadline stand elsewhere
     peers: tuple[PeerAddress, ...] = ()  # as the device reaches them; none: those it was started with
 
 
@@ -71,6 +74,7 @@ async def generate(
         deadline_s=options.deadline_s,
         quality_db=options.quality_db,
         peers=[job_pb2.NodeAddress(name=peer.name, address=peer.address) for peer in options.peers],
+        wishes=wishes_to_proto(options.wishes),
     )
     async with _channel(address, access) as channel:
         call = channel.unary_stream(

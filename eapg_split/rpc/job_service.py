@@ -14,6 +14,7 @@ from eapg_split.planner import resolve
 from eapg_split.rpc.client import GrpcPeer
 from eapg_split.rpc.convert import request_from_proto
 from eapg_split.rpc.convert_job import event_to_proto
+from eapg_split.rpc.convert_wishes import wishes_from_proto
 from eapg_split.rpc.methods import JOB_SERVICE
 from eapg_split.rpc.security import split_address
 from eapg_split.rpc.status import CancelledByRequestError
@@ -197,4 +198,5 @@ class JobService:
             previews=message.previews,
             quality_db=quality_db,
             deadline=Deadline.after(message.deadline_s),
+            wishes=wishes_from_proto(message.wishes),
         )

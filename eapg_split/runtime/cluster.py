@@ -21,6 +21,7 @@ class Cluster:
         self._peers = tuple(peers)
         self._reached: dict[NodeId, Peer] = {}
         self._own: NodeDescription | None = None
+        self._described: dict[NodeId, NodeDescription] = {}
         self._topology: Topology | None = None
         self.missing: tuple[str, ...] = ()
 
@@ -35,6 +36,10 @@ class Cluster:
         """This node and the peers that answered."""
         assert self._topology is not None
         return self._topology
+
+    def description(self, node: NodeId) -> NodeDescription:
+        """What a node of the topology said of itself when the job began."""
+        return self._described[node]
 
     def peer(self, node: NodeId) -> Peer:
         """The peer with that id, which the topology knows."""
@@ -61,6 +66,7 @@ class Cluster:
         own = await self.worker.describe()
         answers = await asyncio.gather(*(_described(peer, limit) for peer in self._peers))
         self._own, nodes, missing = own, [own.node], []
+        self._described[own.node.id] = own
         for peer, answer in zip(self._peers, answers, strict=True):
             if isinstance(answer, EapgError):
                 missing.append(f"{peer.name} ({answer.message.rstrip('.')})")
@@ -75,6 +81,7 @@ class Cluster:
                     f"{peer.name} is a device node: list only edge and cloud nodes as peers."
                 )
             self._reached[answer.node.id] = peer
+            self._described[answer.node.id] = answer
             nodes.append(answer.node)
         self._topology = Topology(tuple(nodes))
         self.missing = tuple(missing)

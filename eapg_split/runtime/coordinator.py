@@ -52,7 +52,7 @@ from eapg_split.runtime.events import (
     SegmentEvent,
     StepDone,
 )
-from eapg_split.runtime.job import Job, JobRecord
+from eapg_split.runtime.job import Job, JobRecord, check_wishes
 from eapg_split.runtime.memory import peak_resident_bytes
 from eapg_split.runtime.output import Output
 from eapg_split.runtime.peer import SegmentOrder
@@ -101,6 +101,7 @@ class Coordinator:
                 workload = await self._worker.unroll(self._job.request)
                 for text in await self._cluster.discover(self._job.deadline):
                     await self._emit(Notice(text))
+                check_wishes(self._job.wishes, workload, self._cluster.topology)
                 await self._drive(workload)
                 await self._output.send(self._emit)
         except TimeoutError as error:

@@ -4,6 +4,9 @@ from dataclasses import dataclass, field, replace
 
 from eapg_split.domain.error_budget import DEFAULT_QUALITY_DB
 from eapg_split.domain.request import Request
+from eapg_split.domain.topology import Topology
+from eapg_split.domain.workload import Workload
+from eapg_split.errors import InvalidRequest
 from eapg_split.planner.policy import Objective, Policy
 from eapg_split.runtime.deadline import Deadline
 from eapg_split.runtime.events import Hop, PlacedSegment
@@ -51,6 +54,20 @@ class Job:
         """What the sink is to write."""
         request = self.request
         return VideoFormat(self.suffix, request.fps, request.width, request.height)
+
+
+def check_wishes(wishes: Objective, workload: Workload, topology: Topology) -> None:
+    """Raise InvalidRequest for a pin or a cap that names what is not there."""
+    stages = [stage.name for stage in workload.stages]
+    for stage in wishes.pins:
+        if stage not in stages:
+            raise InvalidRequest(f"There is no stage {stage!r} to pin: the stages are {', '.join(stages)}.")
+    nodes = [node.id for node in topology.nodes]
+    for node in (*wishes.pins.values(), *wishes.memory_caps):
+        if node not in nodes:
+            raise InvalidRequest(
+                f"There is no node {node!r} to pin to or to cap: this job can use {', '.join(nodes)}."
+            )
 
 
 @dataclass

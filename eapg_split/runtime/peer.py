@@ -32,6 +32,7 @@ class NodeDescription:
     protocol: int = PROTOCOL_VERSION
     limits: Limits = field(default_factory=Limits)
     profile: Profile | None = None  # what its steps cost, where it knows
+    price_per_s: float = 0.0  # money for a second of computing
 
 
 @dataclass(frozen=True)

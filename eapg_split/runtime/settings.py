@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from eapg_split.domain.topology import NodeId, Tier
 from eapg_split.errors import InvalidRequest
 from eapg_split.planner.estimators import DEFAULT_ESTIMATOR, ESTIMATORS
 from eapg_split.planner.models.radio import Technology
+
+MAX_PRICE_PER_S: Final = 1e6
 
 
 @dataclass(frozen=True)
@@ -89,5 +92,10 @@ class DaemonSettings:
     parent: int | None = None  # exit when this process is gone
     drain_s: float = 10.0
     limits: Limits = field(default_factory=Limits)
+    price_per_s: float = 0.0  # money for a second of computing, in the unit of whoever compares nodes
     telemetry: str = "auto"  # where it comes from, see runtime.telemetry.choice
     network: Network = field(default_factory=Network)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.price_per_s <= MAX_PRICE_PER_S:
+            raise InvalidRequest(f"price_per_s must be from 0 to {MAX_PRICE_PER_S:g}: correct the configuration.")

@@ -170,8 +170,13 @@ class Views:
 
     def _knowledge(self, node: NodeId, *, ours: bool = True) -> NodeKnowledge:
         assert self._watch is not None
+        description = self._cluster.description(node)
         return NodeKnowledge(
-            telemetry=self._watch.latest(node), telemetry_age_s=self._watch.age_s(node), ours=ours
+            profile=description.profile,
+            telemetry=self._watch.latest(node),
+            telemetry_age_s=self._watch.age_s(node),
+            price_per_s=description.price_per_s,
+            ours=ours,
         )
 
     def _links(self) -> Mapping[tuple[NodeId, NodeId], LinkEstimate | None]:

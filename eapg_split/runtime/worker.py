@@ -58,6 +58,7 @@ class WorkerSetup:
     codecs: Mapping[str, Codec]
     open_engine: Callable[[], Engine]
     limits: Limits
+    price_per_s: float = 0.0
     open_telemetry: OpenTelemetry = NoSensors
     network: Network = field(default_factory=Network)
     profile_home: ProfileHome | None = None  # None keeps no profile on disk
@@ -109,6 +110,7 @@ class Worker:
             running_sessions=self.running_sessions,
             limits=setup.limits,
             profile=profile,
+            price_per_s=setup.price_per_s,
         )
 
     async def telemetry(self) -> Telemetry:

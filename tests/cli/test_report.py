@@ -21,7 +21,16 @@ from eapg_split.cli.run_log.writer import header_of
 from eapg_split.domain.request import Request
 from eapg_split.eapg.workload import unroll
 from eapg_split.errors import NodeUnavailable
-from eapg_split.runtime.events import Goodput, Hop, JobEvent, Notice, PreviewFrame, StepDone
+from eapg_split.runtime.events import (
+    Goodput,
+    Hop,
+    JobEvent,
+    Notice,
+    PlanMade,
+    PlanReviewed,
+    PreviewFrame,
+    StepDone,
+)
 from tests.cli.conftest import HOP, story
 
 PROMPT = "A purple cat"
@@ -116,6 +125,23 @@ def test_the_page_shows_what_the_log_says(here: Path) -> None:
     ):  # fmt: skip
         assert words in page.words, words
     assert sorted(path.name for path in here.iterdir()) == ["report.html", "run.jsonl"]
+    assert "What the planner did" not in page.words
+
+
+def test_the_page_says_why_plans_changed(here: Path) -> None:
+    first, *rest = full_story()
+    assert isinstance(first, PlanMade)
+    kept = PlanReviewed(
+        "link", "attic", "The link is slow.", "keep", "It would save 3 %.", 2, 20.0, 19.5, 1.0
+    )
+    left = PlanReviewed("heat", "device", "device got hot.", "replace", "It saves 40 %.", 2, 20.0, 12.0, 2.0)
+    again = replace(first, revision=1, at_s=2.5, reason="device got hot. It saves 40 %.", predicted_s=12.5)
+    page = Page(page_of(replace(first, predicted_s=33.0), kept, left, again, *rest))
+    for words in (
+        "What the planner did", "The link is slow. It would save 3 %.", "keep", "replace",
+        "device got hot. It saves 40 %.", "made by pyramid", "33.0 s", "planned anew once", "12.5 s",
+    ):  # fmt: skip
+        assert words in page.words, words
 
 
 def test_the_page_loads_nothing_and_runs_nothing(here: Path) -> None:

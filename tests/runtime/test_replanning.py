@@ -3,15 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import pytest
 
 from eapg_split.domain.plan import Cut, Plan, Segment
 from eapg_split.domain.topology import NodeId, Tier
-from eapg_split.errors import NodeUnavailable
-from eapg_split.planner.policy import Occasion, PlanView, Revision, Trigger
+from eapg_split.errors import InvalidRequest, NodeUnavailable
+from eapg_split.planner.policy import Objective, Occasion, PlanView, Revision, Trigger
 from eapg_split.runtime.events import PlanMade, PlanReviewed, StepDone
 from eapg_split.runtime.handoff import Outgoing
 from eapg_split.runtime.job import Job
@@ -232,3 +232,16 @@ async def test_looks_are_told_where_the_state_is_and_why() -> None:
     assert all(view.estimates is not None for view in policy.views)
     reviews = [event for event in result.events if isinstance(event, PlanReviewed)]
     assert all(event.trigger != "step" and event.outcome == "keep" for event in reviews)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "words"),
+    [
+        (Objective(pins={"stage9": NodeId("edge")}), "no stage 'stage9' to pin: the stages are text"),
+        (Objective(pins={"stage4": NodeId("moon")}), "no node 'moon'"),
+        (Objective(memory_caps={NodeId("moon"): 1}), "this job can use device, edge"),
+    ],
+)
+async def test_pins_and_caps_name_what_is_there(wishes: Objective, words: str) -> None:
+    with pytest.raises(InvalidRequest, match=words):
+        await run_prepared(replace(job(Restless()), wishes=wishes), Watched(Tier.EDGE))

@@ -16,6 +16,7 @@ from eapg_split.cli.report_page.sections import (
     hop_table,
     notices,
     placed,
+    reviews,
 )
 from eapg_split.cli.report_page.story import Story, read_story
 from eapg_split.errors import InvalidRequest
@@ -32,6 +33,10 @@ _CUTS: Final = (
 _BANDWIDTH: Final = (
     "A dot is what came without a pause of the sender, a line a whole hand-off: waiting for the encoder and for the"
     " other end is in the line and not in the dots. On one machine it is the speed of loopback."
+)
+_REVIEWS: Final = (
+    "When the plan was made, and when something made the policy look at it again. It looks after every step too, which"
+    " is told only where it changed the plan. Seconds are those that what was left was to take."
 )
 _ESTIMATES: Final = (
     "What each stage took the clip to be when it ended: the first, middle and last frame that came."
@@ -64,6 +69,8 @@ def render(story: Story) -> str:
     if story.hops:
         parts.append(_section("What crossed each cut", _CUTS, cuts(story), hop_table(story.hops)))
         parts.append(_section("Bandwidth", _BANDWIDTH, bandwidth(story)))
+    if story.reviews or len(story.plans) > 1:
+        parts.append(_section("What the planner did", _REVIEWS, reviews(story)))
     if any(story.pictures.values()):
         parts.append(_section("What each stage saw", _ESTIMATES, estimates(story)))
     if told := notices(story):

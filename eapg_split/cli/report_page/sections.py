@@ -129,6 +129,22 @@ def notices(story: Story) -> Markup:
     return tag("ul", *rows, attributes={"class": "notices"}) if told else NOTHING
 
 
+def reviews(story: Story) -> Markup:
+    """Why there was a plan, and why it was kept or replaced when something happened."""
+    made = [
+        (plan.at_s, "plan", plan.reason or f"made by {plan.policy}", plan.predicted_s) for plan in story.plans
+    ]
+    looks = [
+        (look.at_s, look.outcome, f"{look.occasion} {look.reason}".strip(), look.chosen_s)
+        for look in story.reviews
+    ]
+    rows = (
+        (text(duration(at_s)), text(outcome), text(words), text(duration(seconds)) if seconds else _NONE)
+        for at_s, outcome, words, seconds in sorted(made + looks)
+    )
+    return table("What the planner did", ("at", "outcome", "why", "seconds to go"), rows)
+
+
 def footer(story: Story) -> Markup:
     """Where the page comes from, and how to tell whether two runs made the same video."""
     words = f"{story.name}, started {story.header.started}, eapg-split {story.header.software}."

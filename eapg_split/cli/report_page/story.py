@@ -6,7 +6,16 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from eapg_split.cli.run_log import Failed, Header, PreviewPicture, RunLog, read_log
-from eapg_split.runtime.events import Goodput, Hop, JobDone, Notice, PlacedSegment, PlanMade, StepDone
+from eapg_split.runtime.events import (
+    Goodput,
+    Hop,
+    JobDone,
+    Notice,
+    PlacedSegment,
+    PlanMade,
+    PlanReviewed,
+    StepDone,
+)
 
 T = TypeVar("T")
 
@@ -27,6 +36,7 @@ class Story:
     steps: list[StepDone] = field(default_factory=list)
     hops: list[Hop] = field(default_factory=list)
     samples: list[Goodput] = field(default_factory=list)
+    reviews: list[PlanReviewed] = field(default_factory=list)
     notices: list[tuple[float, str]] = field(default_factory=list)
     pictures: dict[str, dict[int, PreviewPicture]] = field(default_factory=dict)
     done: JobDone | None = None
@@ -81,6 +91,8 @@ def tell(name: str, log: RunLog) -> Story:
                 story.hops.append(hop)
             case Goodput() as sample:
                 story.samples.append(sample)
+            case PlanReviewed() as review:
+                story.reviews.append(review)
             case Notice(text):
                 story.notices.append((max(0.0, line.seen_s - offset_s), text))
             case PreviewPicture() as picture:
@@ -113,6 +125,7 @@ def _bound(story: Story) -> None:
     story.plans = _first(story, story.plans, _MOST_NOTICES, "plans")
     story.steps = _first(story, story.steps, _MOST_STEPS, "steps")
     story.hops = _first(story, story.hops, _MOST_HOPS, "hand-offs")
+    story.reviews = _first(story, story.reviews, _MOST_NOTICES, "looks at the plan")
     story.notices = _first(story, story.notices, _MOST_NOTICES, "notices")
     every = -(-len(story.samples) // _MOST_SAMPLES) or 1
     story.samples = story.samples[::every]

@@ -8,7 +8,29 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("request", "policy", "codec", "previews", "suffix", "deadline_s", "peers", "quality_db", "objective", "max_entropy_bits", "max_cuts", "pins", "memory_caps")
+    __slots__ = ("request", "policy", "codec", "previews", "suffix", "deadline_s", "peers", "quality_db", "wishes")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    CODEC_FIELD_NUMBER: _ClassVar[int]
+    PREVIEWS_FIELD_NUMBER: _ClassVar[int]
+    SUFFIX_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_S_FIELD_NUMBER: _ClassVar[int]
+    PEERS_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_DB_FIELD_NUMBER: _ClassVar[int]
+    WISHES_FIELD_NUMBER: _ClassVar[int]
+    request: _common_pb2.GenerationRequest
+    policy: str
+    codec: str
+    previews: bool
+    suffix: str
+    deadline_s: float
+    peers: _containers.RepeatedCompositeFieldContainer[NodeAddress]
+    quality_db: float
+    wishes: Wishes
+    def __init__(self, request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., policy: _Optional[str] = ..., codec: _Optional[str] = ..., previews: _Optional[bool] = ..., suffix: _Optional[str] = ..., deadline_s: _Optional[float] = ..., peers: _Optional[_Iterable[_Union[NodeAddress, _Mapping]]] = ..., quality_db: _Optional[float] = ..., wishes: _Optional[_Union[Wishes, _Mapping]] = ...) -> None: ...
+
+class Wishes(_message.Message):
+    __slots__ = ("goal", "max_entropy_bits", "max_cuts", "pins", "memory_caps")
     class PinsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -23,33 +45,17 @@ class GenerateRequest(_message.Message):
         key: str
         value: int
         def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
-    REQUEST_FIELD_NUMBER: _ClassVar[int]
-    POLICY_FIELD_NUMBER: _ClassVar[int]
-    CODEC_FIELD_NUMBER: _ClassVar[int]
-    PREVIEWS_FIELD_NUMBER: _ClassVar[int]
-    SUFFIX_FIELD_NUMBER: _ClassVar[int]
-    DEADLINE_S_FIELD_NUMBER: _ClassVar[int]
-    PEERS_FIELD_NUMBER: _ClassVar[int]
-    QUALITY_DB_FIELD_NUMBER: _ClassVar[int]
-    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    GOAL_FIELD_NUMBER: _ClassVar[int]
     MAX_ENTROPY_BITS_FIELD_NUMBER: _ClassVar[int]
     MAX_CUTS_FIELD_NUMBER: _ClassVar[int]
     PINS_FIELD_NUMBER: _ClassVar[int]
     MEMORY_CAPS_FIELD_NUMBER: _ClassVar[int]
-    request: _common_pb2.GenerationRequest
-    policy: str
-    codec: str
-    previews: bool
-    suffix: str
-    deadline_s: float
-    peers: _containers.RepeatedCompositeFieldContainer[NodeAddress]
-    quality_db: float
-    objective: str
+    goal: str
     max_entropy_bits: float
     max_cuts: int
     pins: _containers.ScalarMap[str, str]
     memory_caps: _containers.ScalarMap[str, int]
-    def __init__(self, request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., policy: _Optional[str] = ..., codec: _Optional[str] = ..., previews: _Optional[bool] = ..., suffix: _Optional[str] = ..., deadline_s: _Optional[float] = ..., peers: _Optional[_Iterable[_Union[NodeAddress, _Mapping]]] = ..., quality_db: _Optional[float] = ..., objective: _Optional[str] = ..., max_entropy_bits: _Optional[float] = ..., max_cuts: _Optional[int] = ..., pins: _Optional[_Mapping[str, str]] = ..., memory_caps: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    def __init__(self, goal: _Optional[str] = ..., max_entropy_bits: _Optional[float] = ..., max_cuts: _Optional[int] = ..., pins: _Optional[_Mapping[str, str]] = ..., memory_caps: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class NodeAddress(_message.Message):
     __slots__ = ("name", "address")
