@@ -22,7 +22,7 @@ from eapg_split.domain.workload import Workload
 from eapg_split.eapg.completion import Completion, complete_prompt
 from eapg_split.eapg.workload import unroll
 from eapg_split.errors import InvalidRequest, NodeUnavailable, SessionConflict
-from eapg_split.planner import resolve
+from eapg_split.planner import is_path, resolve
 from eapg_split.runtime.events import JobDone, JobEvent, OutputChunk, OutputFile, PreviewFrame, StepDone
 from eapg_split.video import suffix_of
 
@@ -76,8 +76,8 @@ def _check(options: GenerateOptions) -> None:
     codec_named(options.codec)
     check_quality(options.quality_db)
     check_engine(options.engine)
-    if ":" not in options.policy:  # a policy of one's own is looked up where it runs: in the device's daemon
-        resolve(options.policy)
+    if ":" not in options.policy and not is_path(options.policy):
+        resolve(options.policy)  # a policy of one's own is looked up where it runs: in the device's daemon
 
 
 class _Job:

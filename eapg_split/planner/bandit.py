@@ -28,6 +28,7 @@ from eapg_split.planner.policy import (
     StepMeasured,
 )
 from eapg_split.planner.solve import Solution, price, solve
+from eapg_split.planner.walk import Score
 
 MAX_REGRET: Final = 0.05  # of a sampled plan, as the mean of what is believed sees it
 MAX_FORCED_REGRET: Final = 0.5  # of a forced sample
@@ -58,13 +59,12 @@ class BanditPolicy(DpAdaptivePolicy):
             return unmeasured_plan(view)
         if view.start_step == 0:
             self._counts_a_job, self._probing = True, None
-        believed = self._corrected(view, self._mean())
-        chosen = best(believed, self.tables)
+        chosen = best(self._corrected(view, self._mean()), self.tables)
         if view.start_step == 0 and self._probe_is_due(view, chosen):
-            probe = self._probe(believed, chosen)
+            probe = self._probe(view, chosen)
             if probe is not None:
                 return probe
-        return self._sampled(view, believed, chosen)
+        return self._sampled(view, chosen)
 
     def revise(self, view: PlanView, current: Plan, occasion: Occasion) -> Revision:
         self._view = view
@@ -106,7 +106,7 @@ class BanditPolicy(DpAdaptivePolicy):
     def _mean(self) -> Lines:
         return {key: belief.draw() for key, belief in self._beliefs.items()}
 
-    def _sampled(self, view: PlanView, believed: PlanView, chosen: Solution) -> Plan:
+    def _sampled(self, view: PlanView, chosen: Solution) -> Plan:
         """The plan for a draw of what might be true, where that does not look dear; else the one for the mean."""
         rng = np.random.default_rng((self._seed, self._samples, view.start_step))
         drawn = {}
@@ -117,7 +117,7 @@ class BanditPolicy(DpAdaptivePolicy):
             plan = best(self._corrected(view, drawn), self.tables).plan
         except InfeasiblePlan:
             return chosen.plan
-        if _regret(believed, plan, chosen) > MAX_REGRET:
+        if _dearer(price(chosen.tables.view, plan, chosen.tables), chosen) > MAX_REGRET:
             return chosen.plan
         return plan
 
@@ -127,18 +127,14 @@ class BanditPolicy(DpAdaptivePolicy):
         alone = all(segment.node == device for segment in chosen.plan.segments)
         return alone and self._jobs % max(1, math.ceil(self._jobs**0.25)) == 0
 
-    def _probe(self, believed: PlanView, chosen: Solution) -> Plan | None:
+    def _probe(self, view: PlanView, chosen: Solution) -> Plan | None:
         """The least dear plan that gives a stage to the remote node of which least is known, unless it is too dear."""
-        device = believed.topology.device.id
-        remotes = [
-            node.id for node in believed.topology.nodes if node.id not in believed.unavailable | {device}
-        ]
+        absent = view.unavailable | {view.topology.device.id}
+        remotes = [node.id for node in view.topology.nodes if node.id not in absent]
         remotes.sort(key=lambda node: (-self._beliefs.get(_node_key(node), Belief()).uncertainty, node))
         for node in remotes:
             ways = [
-                way
-                for way in _ways_with(believed, node)
-                if _regret(believed, way.plan, chosen) <= MAX_FORCED_REGRET
+                way for way in _ways_with(chosen, node) if _dearer(way.score, chosen) <= MAX_FORCED_REGRET
             ]
             if ways:
                 self._probing = node
@@ -165,20 +161,23 @@ class BanditPolicy(DpAdaptivePolicy):
         return replace(view, estimates=replace(estimates, nodes=nodes, links=links))
 
 
-def _ways_with(view: PlanView, node: NodeId) -> Iterator[Solution]:
-    """The best plan with each stage that may run on a node pinned there."""
+def _ways_with(chosen: Solution, node: NodeId) -> Iterator[Solution]:
+    """The best plan with each stage that may run on a node bound to it."""
+    tables, view = chosen.tables, chosen.tables.view
+    column = tables.nodes.index(node)
     for stage in view.workload.stages:
-        if stage.name not in view.objective.pins:
-            pins = {**view.objective.pins, stage.name: node}
+        rows = slice(max(0, stage.start_step - view.start_step), max(0, stage.stop_step - view.start_step))
+        if tables.open_steps[rows, column].all():
+            open_steps = tables.open_steps.copy()
+            open_steps[rows, :column] = open_steps[rows, column + 1 :] = False
             try:
-                yield solve(replace(view, objective=replace(view.objective, pins=pins)))
+                yield solve(view, replace(tables, open_steps=open_steps))
             except InfeasiblePlan:
                 continue
 
 
-def _regret(believed: PlanView, plan: Plan, chosen: Solution) -> float:
+def _dearer(score: Score, chosen: Solution) -> float:
     """By how much a plan looks dearer than the chosen one; infinite where it breaks a limit."""
-    score = price(believed, plan)
     if not score.feasible or chosen.score.objective <= 0:
         return math.inf
     return score.objective / chosen.score.objective - 1

@@ -15,6 +15,7 @@ class RandomValidPolicy:
     """A random legal plan, drawn anew for each video's seed and each place to resume at; for fuzzing."""
 
     name = "random-valid"
+    uses_estimates = False
 
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
