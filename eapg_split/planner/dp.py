@@ -24,11 +24,15 @@ class Table:
 
     @classmethod
     def of(cls, charge: Charge) -> "Table":
-        """The backward pass: exact, for a chain needs no more."""
-        arcs = charge.arcs
+        """The backward pass over one charge."""
+        return cls.over(charge.arcs, charge.ends)
+
+    @classmethod
+    def over(cls, arcs: Floats, ends: Floats) -> "Table":
+        """The backward pass over arcs [S, N, N] and what the way back costs from each node [N]."""
         steps, nodes, _ = arcs.shape
         value = np.empty((steps + 1, nodes))
-        value[steps] = charge.ends
+        value[steps] = ends
         through, add, least = np.empty((nodes, nodes)), np.add, np.minimum.reduce
         rows = list(value)
         for arc, after, before in zip(arcs[::-1], rows[:0:-1], rows[-2::-1], strict=True):

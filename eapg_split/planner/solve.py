@@ -5,15 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 
-import numpy as np
-
 from eapg_split.domain.plan import Cut, Plan, Segment
-from eapg_split.errors import InfeasiblePlan
-from eapg_split.planner import charges
 from eapg_split.planner.cost import CostTables
-from eapg_split.planner.dp import Table
 from eapg_split.planner.estimates import NodeEstimate
 from eapg_split.planner.policy import PlanView
+from eapg_split.planner.search import Problem
 from eapg_split.planner.walk import Path, Score, walk
 from eapg_split.planner.weights import Weights, weights_of
 
@@ -31,8 +27,7 @@ class Solution:
     @cached_property
     def runner_up(self) -> Plan | None:
         """The best of the plans that differ in at least one step's node."""
-        table = Table.of(charges.objective(self.tables, self.weights))
-        path = table.second_best(self.tables.holder, self.path)
+        path = Problem(self.tables, self.weights).runner_up(self.path)
         return None if path is None else plan_of(self.tables, path)
 
     @cached_property
@@ -48,10 +43,7 @@ def solve(view: PlanView, tables: CostTables | None = None) -> Solution:
     """
     tables = tables or CostTables.of(view)
     weights = goal_weights(tables)
-    table = Table.of(charges.objective(tables, weights))
-    if not np.isfinite(table.value[0, tables.holder]):
-        raise InfeasiblePlan("No plan is possible.")
-    path = table.path(tables.holder)
+    path = Problem(tables, weights).best()
     return Solution(plan_of(tables, path), walk(tables, weights, path).score, path, tables, weights)
 
 

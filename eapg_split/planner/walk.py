@@ -65,6 +65,12 @@ class Walk:
     step_c: tuple[float, ...] = ()
 
     @property
+    def cuts(self) -> int:
+        """How many cuts the plan names: the prompt's way and the way back at the end are none."""
+        moved = (leg for leg in self.legs if leg.source != leg.node)
+        return sum(0 < leg.start_step < leg.stop_step for leg in moved)
+
+    @property
     def wait_s(self) -> float:
         """Until nodes that the state had reached were ready."""
         return sum(leg.wait_s for leg in self.legs)

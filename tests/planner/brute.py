@@ -1,7 +1,9 @@
 """The same costs once more, written plainly from the estimates, one path at a time: what the planner is held to."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from eapg_split.codecs.base import PART_RAW_BYTES
 from eapg_split.domain.request import Privacy
@@ -154,3 +156,25 @@ def within(view: PlanView, plan: Priced, *, slack: float = 0.0) -> bool:
 def every(view: PlanView) -> list[Priced]:
     """All legal paths, limits not looked at."""
     return [plan for path in paths(view) if (plan := priced(view, path)) is not None]
+
+
+def binding(view: PlanView, seed: int) -> PlanView:
+    """The same view with limits that lie among what its paths take: some keep them, some do not."""
+    random = np.random.default_rng([seed, 2])
+    everything = every(view)
+    if not everything:
+        return view
+
+    def among(amounts: list[float], otherwise: float) -> float:
+        if random.random() < 0.5:
+            return otherwise
+        return float(np.quantile(amounts, random.uniform(0, 0.7))) * 1.000001
+
+    objective = replace(
+        view.objective,
+        deadline_s=among([plan.time95_s for plan in everything], math.inf),
+        max_energy_j=among([plan.energy_j for plan in everything], math.inf),
+        max_money=among([plan.money for plan in everything], math.inf),
+        max_cuts=int(among([plan.cuts for plan in everything], 8)),
+    )
+    return replace(view, objective=objective)

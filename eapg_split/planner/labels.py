@@ -1,0 +1,190 @@
+"""The best path when something binds that a sum cannot express: limits, and nodes that are not ready yet.
+
+Label-setting along the chain: a label is one way to have computed the steps so far, with what it took in every
+dimension that matters. Of the labels on a node those stay that no other beats in all dimensions, and that can still
+end within every bound, taking the least that is left to pay from there.
+
+Who arrives earlier at a node that is not ready may wait, and is then never later than who arrives later: a label that
+is nowhere behind stays so, and dropping the others loses nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from eapg_split.planner.arrays import Bools, Floats, Ints
+from eapg_split.planner.charges import Charge
+from eapg_split.planner.cost import CostTables
+
+TOLERANCE: Final = 1e-9  # of a limit, for sums that were made in another order
+_BLOCK: Final = 256
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """What labels count. A `clock` is time: on arrival it goes on to when the node is ready."""
+
+    charge: Charge
+    clock: bool = False
+
+    def after(self, values: Floats, step: int, sources: Ints, targets: Ints) -> Floats:
+        """The value of labels on `sources` once `targets` have done a step."""
+        charge = self.charge
+        if not self.clock:
+            added: Floats = values + charge.arcs[step, sources, targets]
+            return added
+        arrived = values + charge.moves[step, sources, targets]
+        started = np.maximum(arrived, charge.tables.per_node.ready_s[targets])
+        if charge.entries is not None:
+            started += np.where(sources == targets, 0.0, charge.entries[step, targets])
+        done: Floats = started + charge.steps[step, targets]
+        return done
+
+
+@dataclass(frozen=True)
+class Bound:
+    """coefficients . label + to_go <= limit, where `to_go` [B, N] is the least that can still come."""
+
+    coefficients: Floats
+    limit: float
+    to_go: Floats
+
+    def keeps(self, values: Floats, boundary: int, nodes: Ints) -> Bools:
+        least = values @ self.coefficients + self.to_go[boundary, nodes]
+        kept: Bools = least <= self.limit + TOLERANCE * max(1.0, abs(self.limit))
+        return kept
+
+
+@dataclass(frozen=True)
+class Labels:
+    """L ways to have come so far: where each is, what it took, which label it came from.
+
+    `strayed` is False for the one that has followed the path to avoid until now.
+    """
+
+    nodes: Ints  # [L]
+    values: Floats  # [L, D]
+    parents: Ints  # [L]
+    strayed: Bools  # [L]
+
+    def pick(self, chosen: Ints | Bools) -> "Labels":
+        return Labels(self.nodes[chosen], self.values[chosen], self.parents[chosen], self.strayed[chosen])
+
+
+@dataclass(frozen=True)
+class Search:
+    """What to look for: labels of `dimensions` within `bounds`, and of those the least `objective` . label.
+
+    `greedy` keeps one label on each node, the best so far: quick, and not exact. `avoid` is a path that is not to be
+    found. `most` is how many labels stay on one node at most; where that many are not enough, it is not exact either.
+    """
+
+    tables: CostTables
+    dimensions: Sequence[Dimension]
+    bounds: Sequence[Bound]
+    objective: Floats
+    greedy: bool = False
+    avoid: Sequence[int] | None = None
+    most: int = 1_000_000
+
+    def best(self) -> tuple[int, ...] | None:
+        """The path of the best label, None where no label ends within the bounds."""
+        found = self.run()
+        ends = found[-1]
+        if not len(ends.nodes):
+            return None
+        return path_to(found, int((ends.values @ self.objective).argmin()))
+
+    def run(self) -> list[Labels]:
+        """The labels after each step; the last ones are back on the device and undominated."""
+        labels = Labels(
+            np.array([self.tables.holder]),
+            np.zeros((1, len(self.dimensions))),
+            np.array([-1]),
+            np.array([self.avoid is None]),
+        )
+        found = []
+        for step in range(self.tables.steps):
+            labels = self._after(labels, step)
+            found.append(labels)
+        found[-1] = self._home(labels)
+        return found
+
+    def _after(self, labels: Labels, step: int) -> Labels:
+        tables = self.tables
+        reachable = tables.open_moves[step, labels.nodes] & tables.open_steps[step]
+        parents, nodes = np.nonzero(reachable)
+        sources = labels.nodes[parents]
+        values = np.stack(
+            [
+                dimension.after(labels.values[parents, number], step, sources, nodes)
+                for number, dimension in enumerate(self.dimensions)
+            ],
+            axis=1,
+        )
+        strayed = labels.strayed[parents]
+        if self.avoid is not None:
+            strayed = strayed | (nodes != self.avoid[step])
+        return self._kept(Labels(nodes, values, parents, strayed), step + 1)
+
+    def _home(self, labels: Labels) -> Labels:
+        """The last labels with the way back to the device, none of them on the path to avoid."""
+        device = self.tables.device
+        labels = labels.pick(labels.strayed & self.tables.open_moves[-1, labels.nodes, device])
+        back = [each.charge.moves[-1, labels.nodes, device] for each in self.dimensions]
+        values = labels.values + np.stack(back, axis=1)
+        home = Labels(labels.nodes, values, labels.parents, labels.strayed)
+        return home.pick(undominated(np.zeros(len(values), np.intp), values, self.most))
+
+    def _kept(self, labels: Labels, boundary: int) -> Labels:
+        keep = np.ones(len(labels.nodes), bool)
+        for bound in self.bounds:
+            keep &= bound.keeps(labels.values, boundary, labels.nodes)
+        labels = labels.pick(keep)
+        groups = 2 * labels.nodes + labels.strayed
+        if self.greedy:
+            return labels.pick(undominated(groups, (labels.values @ self.objective)[:, None]))
+        return labels.pick(undominated(groups, labels.values, self.most))
+
+
+def path_to(found: Sequence[Labels], label: int) -> tuple[int, ...]:
+    """The node of each step on the way to a label after the last step."""
+    path = []
+    for labels in reversed(found):
+        path.append(int(labels.nodes[label]))
+        label = int(labels.parents[label])
+    return tuple(path[::-1])
+
+
+def undominated(groups: Ints, values: Floats, most: int = 1_000_000) -> Ints:
+    """Which labels no other label of the same group beats or equals everywhere; of equal ones the first."""
+    order = np.lexsort((*values.T[::-1], groups))
+    bounds = np.flatnonzero(np.diff(groups[order], prepend=-1, append=-1))
+    kept = []
+    for begin, end in pairwise(bounds.tolist()):
+        members = order[begin:end]
+        chosen = members[_front(values[members])]
+        if len(chosen) > most:
+            chosen = chosen[np.linspace(0, len(chosen) - 1, most).round().astype(int)]
+        kept.append(chosen)
+    return np.sort(np.concatenate(kept)) if kept else np.zeros(0, np.intp)
+
+
+def _front(values: Floats) -> Ints:
+    """Of rows in lexicographic order those that no earlier row beats or equals everywhere."""
+    if len(values) == 1 or values.shape[1] == 1:
+        return np.zeros(1, np.intp)
+    if values.shape[1] == 2:
+        least = np.minimum.accumulate(values[:, 1])
+        return np.flatnonzero(np.concatenate([[True], values[1:, 1] < least[:-1]]))
+    front = np.zeros(0, np.intp)
+    for begin in range(0, len(values), _BLOCK):
+        block = np.arange(begin, min(begin + _BLOCK, len(values)))
+        beaten = (values[front, None, 1:] <= values[None, block, 1:]).all(axis=2).any(axis=0)
+        block = block[~beaten]
+        within = (values[block, None, 1:] <= values[None, block, 1:]).all(axis=2)
+        front = np.concatenate([front, block[~np.triu(within, 1).any(axis=0)]])
+    return front
