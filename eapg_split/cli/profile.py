@@ -1,6 +1,7 @@
 """`eapg-split profile`: measures what each stage's steps cost this machine, and keeps it for the daemons."""
 
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from eapg_split.runtime.profiling import Bench, measure
 
 _BUDGET_S: Final = 60.0
 _QUICK_S: Final = 12.0
+_BUSY: Final = 0.5  # of the cores
 _NODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -55,7 +57,7 @@ def run_profile(flags: ProfileFlags, *, look: Callable[[], Telemetry] | None = N
     stored = StoredProfile(profile, Machine.here(flags.threads))
     path = flags.output or default_path(node, engine.kind, engine.fingerprint)
     save(stored, path)
-    return Measured(stored, path, engine.unroll(Request("A cat running")))
+    return Measured(stored, path, engine.unroll(Request("A cat running")), _busy(stored.machine))
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Measured:
     stored: StoredProfile
     path: Path
     clip: Workload
+    busy: tuple[str, ...] = ()  # a sentence where others took much of the machine meanwhile
 
     def to_json(self) -> str:
         """The content of the file, and where it is."""
@@ -102,8 +105,21 @@ class Measured:
             "",
             f"{clip} would take {duration(total_s)} on this machine alone.",
             f"Kept for {whose} of this machine in {self.path}",
+            *self.busy,
         )
         return "\n".join(lines)
+
+
+def _busy(machine: Machine) -> tuple[str, ...]:
+    """Whether more wants to run than there are cores, beside the engine's own threads."""
+    if not hasattr(os, "getloadavg"):
+        return ()
+    load = os.getloadavg()[0]
+    if load < machine.threads + _BUSY * machine.cores:
+        return ()
+    return (
+        f"The machine was busy (load {load:.1f} on {machine.cores} cores): measure again once it is quiet.",
+    )
 
 
 def _power(cost: StageCost) -> str:

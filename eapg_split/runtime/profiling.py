@@ -4,10 +4,11 @@ Nothing is generated: each stage gets a made-up state of the right shape, as its
 shortest of a few repetitions counts, for what others do on this machine meanwhile only makes them longer.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Event, Thread
 from typing import Final
 
@@ -30,10 +31,13 @@ LARGE: Final = (  # the default clip, or what a slow node can do of it in time
     Request(_PROMPT, seconds=1.0, steps=_STEPS),
     Request(_PROMPT, seconds=1.0, width=256, height=144, steps=_STEPS),
 )
-_MOST_REPEATS: Final = 5
-_STAGE_SHARE: Final = 0.1  # of the budget that the repetitions of one stage may take
-_LEAST_STEPS: Final = 3
-_PASS: Final = 3.0  # a pass over the larger clip computes each step about so many times, warm-up included
+_LEAST_ROUNDS: Final = 3  # if there is time
+_MOST_ROUNDS: Final = 8
+_BETTER: Final = (
+    0.97  # a round in which no stage was shorter than that of its shortest before is the last one
+)
+_SMALL_SHARE: Final = 0.25  # of the budget, for the smaller clip
+_SHORT_SHARE: Final = 0.005  # of the budget; a step that is shorter is taken three times a round
 _SAMPLE_S: Final = 0.2
 
 Progress = Callable[[str, float], None]
@@ -41,14 +45,31 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One stage at one size: what a step took, what its first one took besides, and how much memory grew."""
+    """One stage at one size: what its first step on a node took, what a further one did, and how memory grew.
+
+    `first_s` is NaN for a stage that has nothing to enter.
+    """
 
     flops: float
     seconds: float
     entry_flops: float = 0.0
-    entry_s: float = 0.0
+    first_s: float = math.nan
     memory_bytes: int = 0
     watts: float | None = None
+
+    @property
+    def entry_s(self) -> float:
+        """What the first step took besides; 0 where that cannot be told."""
+        return max(0.0, self.first_s - self.seconds) if self.first_s > 0 else 0.0
+
+    def better(self, other: "Sample") -> "Sample":
+        """The shorter of the two, time by time."""
+        return replace(
+            self,
+            seconds=min(self.seconds, other.seconds),
+            first_s=min(self.first_s, other.first_s),
+            memory_bytes=max(self.memory_bytes, other.memory_bytes),
+        )
 
 
 @dataclass(frozen=True)
@@ -67,23 +88,20 @@ def measure(bench: Bench) -> dict[str, StageCost]:
 
     `memory_bytes` is what this process grows by until the stage is through: engine, all weights, and the stage's own.
     """
-    engine, began, base_bytes = bench.engine, bench.clock(), resident_bytes()
+    engine, base_bytes = bench.engine, resident_bytes()
     small = engine.unroll(SMALL)
     loads = _loads(bench, small)
-    first = {}
-    for stage in small.stages:
-        bench.progress(f"{stage.name}, small clip", 0.0)
-        first[stage.name] = _sample(bench, small, stage, 3, base_bytes)
-    left_s = bench.budget_s - (bench.clock() - began)
-    large, repeats = _larger(engine, first, left_s)
-    work = [stage.flops_per_step + stage.entry_flops for stage in large.stages]
-    costs = {}
-    for index, stage in enumerate(large.stages):
-        bench.progress(f"{stage.name}, {large.request.seconds:g} s clip", sum(work[:index]) / sum(work))
-        sample = _sample(bench, large, stage, repeats, base_bytes)
-        costs[stage.name] = fitted(first[stage.name], sample, load_s=sum(loads[part] for part in stage.parts))
+    end_s = bench.clock() + bench.budget_s
+    first = _rounds(bench, small, base_bytes, end_s, share=_SMALL_SHARE)
+    large = _larger(engine, first, end_s - bench.clock())
+    second = _rounds(bench, large, base_bytes, end_s)
     bench.progress("done", 1.0)
-    return costs
+    return {
+        stage.name: fitted(
+            first[stage.name], second[stage.name], load_s=sum(loads[part] for part in stage.parts)
+        )
+        for stage in large.stages
+    }
 
 
 def fitted(small: Sample, large: Sample, *, load_s: float = 0.0) -> StageCost:
@@ -101,19 +119,44 @@ def fitted(small: Sample, large: Sample, *, load_s: float = 0.0) -> StageCost:
     )
 
 
-def _larger(engine: Engine, small: Mapping[str, Sample], left_s: float) -> tuple[Workload, int]:
-    """The largest clip that can be measured in the time that is left, and how often."""
+def _rounds(
+    bench: Bench, workload: Workload, base_bytes: int, end_s: float, *, share: float = 1.0
+) -> dict[str, Sample]:
+    """The shortest times of a few rounds over all stages, so that a disturbance spoils one round and not one stage.
+
+    Ends when a round brings nothing new, or with `share` of the time until `end_s`; there is one round in any case.
+    """
+    request, best = workload.request, dict[str, Sample]()
+    until_s = bench.clock() + share * (end_s - bench.clock())
+    for index in range(_MOST_ROUNDS):
+        improved, began = index < _LEAST_ROUNDS, bench.clock()
+        for stage in workload.stages:
+            gone = 1 - (end_s - bench.clock()) / bench.budget_s
+            clip = f"{request.seconds:g} s of {request.width}x{request.height}"
+            bench.progress(f"{stage.name}, {clip}", min(1.0, max(0.0, gone)))
+            found = _sample(bench, workload, stage, base_bytes)
+            before = best.get(stage.name, found)
+            best[stage.name] = before.better(found)
+            improved |= best[stage.name].seconds < _BETTER * before.seconds
+        now = bench.clock()
+        if not improved or now + (now - began) > until_s:
+            break
+    return best
+
+
+def _larger(engine: Engine, small: Mapping[str, Sample], left_s: float) -> Workload:
+    """The largest clip of which two rounds can be measured in the time that is left."""
     workloads = [engine.unroll(request) for request in LARGE]
     for workload in workloads:
-        pass_s = sum(_expected_s(small[stage.name], stage) for stage in workload.stages)
-        if _PASS * pass_s <= left_s:
-            return workload, max(1, min(_MOST_REPEATS, int(left_s / pass_s) - 2))
-    return workloads[-1], 1
+        if 2 * sum(_expected_s(small[stage.name], stage) for stage in workload.stages) <= left_s:
+            return workload
+    return workloads[-1]
 
 
 def _expected_s(sample: Sample, stage: Stage) -> float:
+    """One stage of a round, on a larger clip."""
     entry = stage.entry_flops / sample.entry_flops * sample.entry_s if sample.entry_flops else 0.0
-    return sample.seconds * stage.flops_per_step / sample.flops + entry
+    return 2 * sample.seconds * stage.flops_per_step / sample.flops + entry
 
 
 def _loads(bench: Bench, workload: Workload) -> dict[str, float]:
@@ -128,10 +171,10 @@ def _loads(bench: Bench, workload: Workload) -> dict[str, float]:
     return seconds
 
 
-def _sample(bench: Bench, workload: Workload, stage: Stage, repeats: int, base_bytes: int) -> Sample:
+def _sample(bench: Bench, workload: Workload, stage: Stage, base_bytes: int) -> Sample:
     forget_peak()
     with _watched(bench) as looks:
-        step_s, entry_s = _timed(bench, workload, stage, repeats)
+        step_s, first_s = _timed(bench, workload, stage)
     clocks = [look.clock_ratio.value for look in looks if look.clock_ratio.known]
     watts = [look.power_w.value for look in looks if look.power_w.known]
     full = sum(clocks) / len(clocks) if clocks else 1.0  # the costs are those at full clock
@@ -139,38 +182,33 @@ def _sample(bench: Bench, workload: Workload, stage: Stage, repeats: int, base_b
         stage.flops_per_step,
         step_s * full,
         stage.entry_flops,
-        entry_s * full,
+        first_s * full,
         max(0, peak_resident_bytes() - base_bytes),
         sum(watts) / len(watts) if watts else None,
     )
 
 
-def _timed(bench: Bench, workload: Workload, stage: Stage, repeats: int) -> tuple[float, float]:
-    """What one step takes, and what the first one on a node takes besides: the shortest of a few, both times."""
+def _timed(bench: Bench, workload: Workload, stage: Stage) -> tuple[float, float]:
+    """Seconds of a step, and of the first one of its stage where that is another matter (else NaN)."""
     engine, step = bench.engine, stage.start_step
-    state = made_up(workload.spec_after(step - 1))
+    state = made_up(workload.spec_after(step - 1))  # new arrays: what was kept for others is of no use
 
     def seconds(call: Callable[[], object]) -> float:
         began = bench.clock()
         call()
         return bench.clock() - began
 
-    def run(which: int, before: Latent) -> float:
-        return seconds(lambda: engine.run_step(workload, which, before))
-
     if stage.kind is StageKind.DECODE:
-        return seconds(lambda: sum(1 for _ in engine.decode(workload, state))), 0.0
+        return seconds(lambda: sum(1 for _ in engine.decode(workload, state))), math.nan
     began = bench.clock()
-    after = engine.run_step(workload, step, state)  # the first time is slower
-    repeats = max(1, min(repeats, int(_STAGE_SHARE * bench.budget_s / max(bench.clock() - began, 1e-9))))
-    if stage.stop_step - step < _LEAST_STEPS:
-        return min(run(step, state) for _ in range(repeats)), 0.0
-    step_s = min(run(step + 1, after) for _ in range(repeats))
-    if not stage.entry_flops:
-        return step_s, 0.0
-    # what the engine kept for the steps of another source is of no use to these
-    fresh = [made_up(state.spec) for _ in range(min(2, repeats))]
-    return step_s, max(0.0, min(run(step, each) for each in fresh) - step_s)
+    after = engine.run_step(workload, step, state)
+    first_s = bench.clock() - began
+    repeats = 3 if first_s < _SHORT_SHARE * bench.budget_s else 1
+    if stage.stop_step - step < min(_STEPS):
+        again = [seconds(lambda: engine.run_step(workload, step, state)) for _ in range(repeats - 1)]
+        return min([first_s, *again]), math.nan
+    step_s = min(seconds(lambda: engine.run_step(workload, step + 1, after)) for _ in range(repeats))
+    return step_s, first_s if stage.entry_flops else math.nan
 
 
 def made_up(spec: LatentSpec) -> Latent:
