@@ -19,6 +19,7 @@ from eapg_split.planner.priors import assumed_link
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.events import StepDone
 from eapg_split.runtime.job import Job
+from eapg_split.runtime.probing import refresh_links
 from eapg_split.runtime.watch import NodeWatch
 
 SILENT_S: Final = 5.0  # without telemetry, of which there is some every second
@@ -50,9 +51,10 @@ class Views:
         return self._workload.steps - 1
 
     async def prepare(self) -> None:
-        """Looks up what does not change while the job runs."""
+        """Looks up what does not change while the job runs, and probes links of which nothing is known of late."""
         if self._watch is None:
             return
+        await refresh_links(self._cluster)
         job, workload = self._job, self._workload
         options = codec_options(job.objective.codec)
         fidelities: list[Fidelity] = []
@@ -192,20 +194,22 @@ class Views:
             for target in others:
                 if source != target:
                     links[source, target] = _through(
-                        links[source, own] or self._assumed(source, own),
-                        links[own, target] or self._assumed(own, target),
+                        self._believed_link(source, own),
+                        self._believed_link(own, target),
                     )
         return links
 
     def _link(self, source: NodeId, target: NodeId) -> LinkEstimate | None:
-        rate = self._cluster.worker.links.bits_per_s(source, target)
-        if rate is None:
-            return None
-        return replace(self._assumed(source, target), bits_per_s=rate)
+        return self._cluster.worker.links.estimate(source, target)
 
-    def _assumed(self, source: NodeId, target: NodeId) -> LinkEstimate:
+    def _believed_link(self, source: NodeId, target: NodeId) -> LinkEstimate:
+        """As it was measured, and where it was not as links between such tiers are."""
         topology = self._cluster.topology
-        return assumed_link(topology.node(source).tier, topology.node(target).tier)
+        assumed = assumed_link(topology.node(source).tier, topology.node(target).tier)
+        found = self._link(source, target)
+        if found is None:
+            return assumed
+        return replace(found, rtt_s=assumed.rtt_s) if math.isnan(found.rtt_s) else found
 
 
 def _through(first: LinkEstimate, second: LinkEstimate) -> LinkEstimate:
