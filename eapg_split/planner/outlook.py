@@ -21,8 +21,7 @@ from eapg_split.planner.priors import (
     ACTIVE_W,
     BATTERY_J,
     IDLE_W,
-    RECEIVE_J_PER_BYTE,
-    SEND_J_PER_BYTE,
+    RADIO,
     assumed_cost,
     assumed_link,
 )
@@ -261,9 +260,9 @@ def _power(knowledge: NodeKnowledge, costs: Mapping[str, StageCost]) -> _Power:
 def _link(link: LinkEstimate | None, source: Tier, target: Tier, *, on_battery: bool) -> LinkEstimate:
     prior = assumed_link(source, target)
     found = link or prior
-    joules = found.joules_per_byte
+    joules = found.joules_per_byte if on_battery else 0.0
     if on_battery and not joules and Tier.DEVICE in (source, target):
-        joules = SEND_J_PER_BYTE if source is Tier.DEVICE else RECEIVE_J_PER_BYTE
+        joules = (RADIO.sending if source is Tier.DEVICE else RADIO.receiving).joules_per_byte
     return LinkEstimate(
         prior.bits_per_s if math.isnan(found.bits_per_s) else found.bits_per_s,
         prior.rtt_s if math.isnan(found.rtt_s) else found.rtt_s,

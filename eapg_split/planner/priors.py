@@ -6,6 +6,7 @@ from typing import Final
 from eapg_split.domain.profile import StageCost
 from eapg_split.domain.topology import Tier
 from eapg_split.planner.estimates import LinkEstimate
+from eapg_split.planner.models.radio import RADIOS, Technology
 
 # A small board, a workstation and a server, each without an accelerator, on float32 convolutions.
 _FLOPS_PER_S: Final = MappingProxyType({Tier.DEVICE: 20e9, Tier.EDGE: 80e9, Tier.CLOUD: 200e9})
@@ -46,7 +47,5 @@ def assumed_link(source: Tier, target: Tier) -> LinkEstimate:
 BATTERY_J: Final = 19 * 3600.0
 ACTIVE_W: Final = 5.0
 IDLE_W: Final = 1.0
-# What sending and receiving a byte adds to a phone's draw, between its LTE and its 5G figures (linear fits of Monsoon
-# measurements of a Galaxy S20, SIGCOMM'21 artifact).
-SEND_J_PER_BYTE: Final = 0.4e-6
-RECEIVE_J_PER_BYTE: Final = 0.1e-6
+# Of a device on battery that did not say how it is connected: between Wi-Fi and LTE.
+RADIO: Final = RADIOS[Technology.NSA_LOW]

@@ -28,6 +28,9 @@ KNOWN = NodeKnowledge(PROFILE, telemetry_age_s=1.0)
 STAGE4 = WORKLOAD.stage("stage4")
 
 
+Links = dict[tuple[NodeId, NodeId], LinkEstimate | None]
+
+
 def reading(value: float) -> Reading:
     return Reading(value, Quality.MEASURED)
 
@@ -140,12 +143,16 @@ def test_on_battery_the_charge_above_the_floor_may_be_spent() -> None:
 
 
 def test_the_radio_costs_energy_on_battery_only() -> None:
-    links = {(DEVICE, EDGE): None, (EDGE, DEVICE): None, (EDGE, CLOUD): None}
-    idle = outlook().estimates({}, links)
-    assert all(link.joules_per_byte == 0 for link in idle.links.values())
+    links: Links = {(DEVICE, EDGE): None, (EDGE, DEVICE): None, (EDGE, CLOUD): None}
+    told: Links = {link: LinkEstimate(1e6, joules_per_byte=1e-6) for link in links}
+    for each in (links, told):
+        on_mains = outlook().estimates({}, each)
+        assert all(link.joules_per_byte == 0 for link in on_mains.links.values())
     drained = outlook().estimates({DEVICE: with_telemetry(plugged=0.0, charge=0.5)}, links).links
     assert drained[DEVICE, EDGE].joules_per_byte > drained[EDGE, DEVICE].joules_per_byte > 0
     assert drained[EDGE, CLOUD].joules_per_byte == 0
+    measured = outlook().estimates({DEVICE: with_telemetry(plugged=0.0, charge=0.5)}, told).links
+    assert measured[DEVICE, EDGE].joules_per_byte == 1e-6
 
 
 def test_dead_links_are_absent_and_unknown_ones_have_their_prior() -> None:
