@@ -223,7 +223,7 @@ class Worker:
         """Decodes the last state: RGB frames (height, width, 3), one by one."""
         engine = await self.engine()
         await self._load(engine, workload.parts(workload.steps - 1, workload.steps))
-        frames: Iterator[NDArray[np.uint8]] = engine.decode(workload, state)
+        frames = self.profile.decoded(workload, engine.decode(workload, state))
         while (frame := await self._call("decoding", lambda: next(frames, None))) is not None:
             yield frame
 
