@@ -14,7 +14,8 @@ from typing import Final, TypeVar
 
 from eapg_split.domain.topology import NodeId, Tier
 from eapg_split.errors import InvalidRequest
-from eapg_split.runtime.settings import DaemonSettings, Limits, PeerAddress, TlsFiles
+from eapg_split.planner.models.radio import Technology
+from eapg_split.runtime.settings import DaemonSettings, Limits, Network, PeerAddress, TlsFiles
 
 _MAX_FILE_BYTES: Final = 1_000_000
 _WORDS: Final = MappingProxyType(
@@ -41,7 +42,13 @@ _DAEMON_KEYS: Final = MappingProxyType(
         "peers": list,
         "tls": dict,
         "limits": dict,
+        "telemetry": dict,
+        "network": dict,
     }
+)
+_TELEMETRY_KEYS: Final = MappingProxyType({"source": str})
+_NETWORK_KEYS: Final = MappingProxyType(
+    {"technology": str, "metered": bool, "probe_metered": bool, "estimator": str}
 )
 _LIMIT_KEYS: Final = MappingProxyType(
     {
@@ -82,6 +89,7 @@ def read_daemon_file(path: Path, tier: Tier) -> DaemonSettings:
     defaults = DaemonSettings(NodeId(tier), tier)
     weights, profile = table.get("weights", ""), table.get("profile", "")
     limits = _Table(table.get("limits", {}), _LIMIT_KEYS, path, "limits")
+    telemetry = _Table(table.get("telemetry", {}), _TELEMETRY_KEYS, path, "telemetry")
     return replace(
         defaults,
         node=NodeId(table.get("node", str(tier))),
@@ -95,6 +103,8 @@ def read_daemon_file(path: Path, tier: Tier) -> DaemonSettings:
         insecure=table.get("insecure", defaults.insecure),
         drain_s=table.get("drain_s", defaults.drain_s),
         price_per_s=table.get("price_per_s", defaults.price_per_s),
+        telemetry=telemetry.get("source", defaults.telemetry),
+        network=_network(_Table(table.get("network", {}), _NETWORK_KEYS, path, "network")),
         limits=Limits(
             sessions=limits.get("sessions", Limits.sessions),
             payload_bytes=limits.get("payload_bytes", Limits.payload_bytes),
@@ -126,7 +136,18 @@ def daemon_settings(arguments: Sequence[str], tier: Tier) -> DaemonSettings:
 
 
 _FLAGS: Final = frozenset(
-    {"node", "listen", "engine", "threads", "weights", "profile", "insecure", "ready_file", "parent"}
+    {
+        "node",
+        "listen",
+        "engine",
+        "threads",
+        "weights",
+        "profile",
+        "insecure",
+        "ready_file",
+        "parent",
+        "telemetry",
+    }
 )
 
 
@@ -150,6 +171,11 @@ def _daemon_parser(tier: Tier) -> argparse.ArgumentParser:
     add("--weights", type=Path, metavar="DIR", help="folder with the weights (default: the shipped ones)")
     add(
         "--profile", type=Path, metavar="FILE", help="what steps cost here (default: where 'profile' puts it)"
+    )
+    add(
+        "--telemetry",
+        metavar="KIND",
+        help="auto, sysfs:ROOT, psutil, termux, nvml, file:PATH or model (default: auto)",
     )
     add("--tls-ca", type=Path, metavar="PEM", help="who signs the certificates of this topology")
     add("--tls-cert", type=Path, metavar="PEM", help="this node's certificate")
@@ -193,6 +219,9 @@ class _Table:
         self._prefix = f"{name}." if name else ""
         self._values = {key: self._checked(key, value, known) for key, value in values.items()}
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
     def get(self, key: str, default: _T) -> _T:
         """The value, of the default's type, or the default where the key is absent."""
         value = self._values.get(key, default)
@@ -231,6 +260,20 @@ def _peers(table: _Table, key: str) -> tuple[PeerAddress, ...]:
             raise InvalidRequest(f"{table.path}: the id {name!r} is there twice; every node needs its own.")
         found[name] = PeerAddress(name, address)
     return tuple(found.values())
+
+
+def _network(table: _Table) -> Network:
+    name = table.get("technology", "")
+    if name and name not in tuple(Technology):
+        raise InvalidRequest(
+            f"{table.path}: network.technology {name!r} is not known: choose one of {', '.join(Technology)}."
+        )
+    return Network(
+        technology=Technology(name) if name else None,
+        metered=table.get("metered", False) if "metered" in table else None,
+        probe_metered=table.get("probe_metered", False),
+        estimator=table.get("estimator", Network.estimator),
+    )
 
 
 def _tls(table: _Table) -> TlsFiles | None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from eapg_split.config import daemon_settings, read_daemon_file, read_nodes_file
 from eapg_split.domain.topology import NodeId, Tier
 from eapg_split.errors import InvalidRequest
-from eapg_split.runtime.settings import DaemonSettings, Limits, PeerAddress, TlsFiles
+from eapg_split.planner.models.radio import Technology
+from eapg_split.runtime.settings import DaemonSettings, Limits, Network, PeerAddress, TlsFiles
 
 FULL = """
 node = "phone"
@@ -33,6 +34,14 @@ key = "phone.key"
 [limits]
 sessions = 2
 arrival_s = 5
+
+[telemetry]
+source = "model:charge=0.5"
+
+[network]
+technology = "lte"
+metered = false
+estimator = "kalman"
 """
 
 
@@ -54,6 +63,8 @@ def test_every_key_arrives(tmp_path: Path) -> None:
     assert settings.drain_s == 3.0
     assert settings.price_per_s == 0.5
     assert settings.limits == Limits(sessions=2, arrival_s=5.0)
+    assert settings.telemetry == "model:charge=0.5"
+    assert settings.network == Network(Technology.LTE, metered=False, estimator="kalman")
 
 
 def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
@@ -61,6 +72,8 @@ def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
     assert (settings.node, settings.tier, settings.listen) == ("edge", Tier.EDGE, "127.0.0.1:0")
     assert settings.peers == ()
     assert settings.tls is None
+    assert settings.telemetry == "auto"
+    assert settings.network == Network()
 
 
 def test_flags_win_over_the_file(tmp_path: Path) -> None:
@@ -75,8 +88,13 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
 
 def test_flags_alone_are_enough() -> None:
     settings = daemon_settings(
-        ["--node", "n", "--engine", "m:f", "--threads", "3", "--insecure", "--with-parent", "12"], Tier.CLOUD
+        [
+            *("--node", "n", "--engine", "m:f", "--threads", "3", "--insecure", "--with-parent", "12"),
+            *("--telemetry", "psutil"),
+        ],
+        Tier.CLOUD,
     )
+    assert settings.telemetry == "psutil"
     assert (settings.node, settings.engine, settings.threads) == ("n", "m:f", 3)
     assert settings.insecure
     assert settings.parent == 12
@@ -103,6 +121,10 @@ def test_no_flags_change_nothing() -> None:
         ("[[peers]]\nid = 'a'", r"peers\[0\]\.address is missing"),
         ("[[peers]]\nid='a'\naddress='x:1'\n[[peers]]\nid='a'\naddress='x:2'", r"'a' is there twice"),
         ("[limits]\nsessions = 0", r"(?i)limits must be positive"),
+        ("[telemetry]\nkind = 'auto'", r"telemetry\.kind is not a setting; the known ones are source"),
+        ("[network]\ntechnology = 'carrier pigeon'", r"network\.technology .* choose one of lte"),
+        ("[network]\nestimator = 'guess'", r"choose one of ewma"),
+        ("[network]\nmetered = 'yes'", r"network\.metered must be true or false"),
         ("= 3", r"is not TOML"),
     ],
 )

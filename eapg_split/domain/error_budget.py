@@ -11,7 +11,9 @@ from typing import Final
 DEFAULT_QUALITY_DB: Final = 45.0
 MIN_QUALITY_DB: Final = 20.0
 MAX_QUALITY_DB: Final = 90.0
-MAX_RESULT_DB: Final = 200.0  # that one cut is ever asked to leave by itself; the budget's shares need far less
+MAX_RESULT_DB: Final = (
+    200.0  # that one cut is ever asked to leave by itself; the budget's shares need far less
+)
 # Where a new plan has more cuts than the one before, the last ones must still be able to code at all.
 _LEAST_SHARE: Final = 1 / 64
 

@@ -80,6 +80,11 @@ class Telemetry:
     resident: tuple[str, ...] = ()  # parts of the weights that are loaded
     links: tuple[LinkSight, ...] = ()  # that the node has used itself
 
+    @classmethod
+    def of(cls, readings: Mapping[str, Reading]) -> "Telemetry":
+        """From readings by the names of their fields; the others are unknown."""
+        return cls(at_s=0.0, resident=(), links=(), **readings)
+
 
 RANGES: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
     {

@@ -29,6 +29,7 @@ from eapg_split.runtime.own_profile import ProfileHome
 from eapg_split.runtime.profile_store import read as read_profile
 from eapg_split.runtime.settings import DaemonSettings, PeerAddress
 from eapg_split.runtime.sink import OpenSink
+from eapg_split.runtime.telemetry.choice import telemetry_opener
 from eapg_split.runtime.worker import Worker, WorkerSetup
 
 _PARENT_POLL_S = 0.5
@@ -73,6 +74,8 @@ def _setup(settings: DaemonSettings, open_engine: OpenEngine) -> WorkerSetup:
         open_engine=lambda: opener(settings.engine, threads=settings.threads, weights=settings.weights),
         limits=settings.limits,
         price_per_s=settings.price_per_s,
+        open_telemetry=telemetry_opener(settings.telemetry),
+        network=settings.network,
         profile_home=ProfileHome(settings.profile, settings.threads),
     )
 

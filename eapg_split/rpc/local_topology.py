@@ -44,9 +44,16 @@ class LocalTopology:
 
 @asynccontextmanager
 async def local_topology(
-    *, engine: str = "onnx", threads: int = 0, weights: Path | None = None, ready_s: float = 30.0
+    *,
+    engine: str = "onnx",
+    threads: int = 0,
+    weights: Path | None = None,
+    ready_s: float = 30.0,
+    device_options: Sequence[str] = (),
 ) -> AsyncIterator[LocalTopology]:
     """Starts the device, edge and cloud daemons and stops them at the end of the block.
+
+    `device_options` are further flags of the device, for instance `--telemetry`.
 
     They stop by themselves too when this process dies. Raises NodeUnavailable, with the daemon's own words, when one
     is not ready within `ready_s` seconds.
@@ -59,7 +66,8 @@ async def local_topology(
         processes: dict[Tier, asyncio.subprocess.Process] = {}
         try:
             for tier in _TIERS:
-                processes[tier] = await _spawn(tier, folder, options)
+                own = device_options if tier is Tier.DEVICE else ()
+                processes[tier] = await _spawn(tier, folder, [*options, *own])
             yield LocalTopology(await _all_ready(processes, folder, ready_s), folder)
         finally:
             await asyncio.gather(*(_stop(process) for process in processes.values()))

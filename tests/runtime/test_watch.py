@@ -35,7 +35,7 @@ class Said:
         return self
 
     def read(self) -> Telemetry:
-        return Telemetry(**{name: reading(name, value) for name, value in self.values.items()})  # type: ignore[arg-type]
+        return Telemetry.of({name: reading(name, value) for name, value in self.values.items()})
 
 
 def edge_that_says(said: Said) -> Worker:
