@@ -38,7 +38,7 @@ class NodeKnowledge:
     """What is known of one node; without anything, the priors of its tier stand in.
 
     `telemetry_age_s` is how old the newest telemetry is. `ours` says that the node computes for this very job: then its
-    load is our own and slows nothing down.
+    load and its queue are our own, and nothing to wait for.
     """
 
     profile: Profile | None = None
@@ -181,14 +181,15 @@ class Outlook:
             entry_s += [0.0, *[entry] * (count - 1)]
             if node.tier is Tier.DEVICE and stage.name in load_s:  # nobody loads ahead for itself
                 step_s[max(stage.start_step, start_step)] += load_s[stage.name]
-        waits_s = max(now.queue_s.or_else(0.0), knowledge.lease_s)
+        queue_s = 0.0 if knowledge.ours else now.queue_s.or_else(0.0)
         power = _power(knowledge, costs)
         return NodeEstimate(
             step_s=tuple(step_s),
             entry_s=tuple(entry_s),
             charge=now.charge.value,
             heat=knowledge.heat,
-            ready_s=waits_s + (0.0 if node.tier is Tier.DEVICE else sum(load_s.values())),
+            ready_s=max(queue_s, knowledge.lease_s)
+            + (0.0 if node.tier is Tier.DEVICE else sum(load_s.values())),
             active_w=power.active_w,
             idle_w=power.idle_w,
             price_per_s=knowledge.price_per_s,

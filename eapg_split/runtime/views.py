@@ -114,9 +114,13 @@ class Views:
         plain = Occasion(Trigger.STEP, "", node)
         if self._outlook is None:
             return plain
-        predicted_s = self._outlook.step_seconds(node, self._knowledge(node), event.step, arrived=arrived)
+        knowledge = self._knowledge(node)
+        predicted_s = self._outlook.step_seconds(node, knowledge, event.step, arrived=arrived)
+        guessed = self._outlook.guessed(node, knowledge, event.step)
         before = self._drift.drifted(node, event.stage)
-        self._drift.observe(node, event.stage, predicted_s=predicted_s, measured_s=event.seconds)
+        self._drift.observe(
+            node, event.stage, predicted_s=predicted_s, measured_s=event.seconds, uncertain=guessed
+        )
         if before or not self._drift.drifted(node, event.stage):
             return plain
         factor = self._drift.factor(node, event.stage)

@@ -40,10 +40,17 @@ def test_slow_and_fast_weigh_alike(ratio: float) -> None:
 
 def test_one_step_moves_a_measured_profile_half_way_and_replaces_a_guess() -> None:
     measured, guessed = Drift(), Drift()
-    measured.observe(EDGE, "stage1", predicted_s=1, measured_s=4)
-    guessed.observe(EDGE, "stage1", predicted_s=1, measured_s=4, uncertain=True)
-    assert measured.factor(EDGE, "stage1") == pytest.approx(2)
-    assert guessed.factor(EDGE, "stage1") == pytest.approx(4)
+    measured.observe(EDGE, "stage1", predicted_s=100, measured_s=400)
+    guessed.observe(EDGE, "stage1", predicted_s=100, measured_s=400, uncertain=True)
+    assert measured.factor(EDGE, "stage1") == pytest.approx(2, rel=0.01)
+    assert guessed.factor(EDGE, "stage1") == pytest.approx(4, rel=0.01)
+
+
+def test_a_short_step_that_took_a_moment_longer_says_little() -> None:
+    drift = Drift()
+    drift.observe(EDGE, "text", predicted_s=0.007, measured_s=0.09)
+    assert not drift.drifted(EDGE, "text")
+    assert drift.factor(EDGE, "stage4") < 1.1
 
 
 def test_a_stage_that_has_not_run_borrows_from_the_others_of_its_node_only() -> None:
