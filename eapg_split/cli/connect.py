@@ -11,6 +11,7 @@ from eapg_split.config import read_nodes_file
 from eapg_split.domain.request import Request
 from eapg_split.domain.topology import Tier
 from eapg_split.errors import InvalidRequest, NodeUnavailable
+from eapg_split.planner import absolute
 from eapg_split.planner.policy import Objective
 from eapg_split.rpc.job_client import LOOPBACK, Access, JobOptions, describe, generate
 from eapg_split.rpc.local_topology import local_topology
@@ -53,7 +54,7 @@ async def open_events(options: GenerateOptions) -> AsyncIterator[AsyncIterator[J
     """The job's events; leaving the block cancels what still runs and stops the daemons that were started."""
     async with _device(options) as device:
         job = JobOptions(
-            policy=options.policy,
+            policy=absolute(options.policy),  # the daemon may stand in another folder
             codec=options.codec,
             quality_db=options.quality_db,
             previews=options.preview is not None or options.log is not None,

@@ -30,7 +30,9 @@ _Steps = Annotated[
 _Guidance = Annotated[float, typer.Option(help="How strictly the prompt is followed, 0 to 10.")]
 _Policy = Annotated[
     str,
-    typer.Option(metavar="NAME", help="Who computes what: see 'policy list'; or module:Class of your own."),
+    typer.Option(
+        metavar="NAME", help="Who computes what: see 'policy list'; or your own: module:Class or a .py file."
+    ),
 ]
 _Codec = Annotated[
     str, typer.Option(metavar="NAME", help="How latents travel: lossless, int8, int4, clean or auto.")
