@@ -26,6 +26,12 @@ class Counted:
     rows: Floats
     bounds: tuple[Bound, ...]
 
+    @property
+    def hopeless(self) -> bool:
+        """Whether no path keeps one of the limits, even without waiting."""
+        holder = self.dimensions[0].charge.tables.holder
+        return any(float(bound.to_go[0, holder]) > bound.most for bound in self.bounds)
+
     @classmethod
     def of(
         cls, tables: CostTables, weights: Weights, budgets: tuple[Budget, ...], *, waits: bool

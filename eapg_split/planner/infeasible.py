@@ -1,5 +1,7 @@
 """Why there is no plan: the rule or limit that must give way, in one sentence."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from eapg_split.domain.topology import Node
@@ -45,6 +47,25 @@ def _obstacle(tables: CostTables, number: int, stage: Stage, node: Node) -> str:
     if tables.coded.entropy_bits[number] > budget:
         return f"takes on {budget:.3g} bits and the state has {tables.coded.entropy_bits[number]:.3g}"
     return "has no estimate of it, or cannot compute it"
+
+
+def why_path_closed(tables: CostTables, path: Sequence[int]) -> str:
+    """The first step or move of a path that is not allowed; empty where all are."""
+    view, source = tables.view, tables.holder
+    for number, node in enumerate(path):
+        step = view.start_step + number
+        if not tables.open_steps[number, node]:
+            stage = view.workload.stage_of(step)
+            there = view.topology.nodes[node]
+            return f"Step {step} ({stage.name}) is on {there.id}, which {_obstacle(tables, number, stage, there)}."
+        if not tables.open_moves[number, source, node]:
+            return (
+                f"The state cannot go from {tables.nodes[source]} to {tables.nodes[node]} before step {step}."
+            )
+        source = node
+    if not tables.open_moves[-1, source, tables.device]:
+        return f"The result cannot go from {tables.nodes[source]} to {tables.nodes[tables.device]}."
+    return ""
 
 
 def why_broken(tables: CostTables, budgets: tuple[Budget, ...], counted: tuple[Budget, ...]) -> str:

@@ -20,6 +20,7 @@ from eapg_split.planner.charges import Charge
 from eapg_split.planner.cost import CostTables
 
 TOLERANCE: Final = 1e-9  # of a limit, for sums that were made in another order
+MANY: Final = 1_000_000  # labels on one node
 _BLOCK: Final = 256
 
 
@@ -53,9 +54,13 @@ class Bound:
     to_go: Floats
 
     def keeps(self, values: Floats, boundary: int, nodes: Ints) -> Bools:
-        least = values @ self.coefficients + self.to_go[boundary, nodes]
-        kept: Bools = least <= self.limit + TOLERANCE * max(1.0, abs(self.limit))
+        kept: Bools = values @ self.coefficients + self.to_go[boundary, nodes] <= self.most
         return kept
+
+    @property
+    def most(self) -> float:
+        """The limit, and a little more for rounding."""
+        return self.limit + TOLERANCE * max(1.0, abs(self.limit))
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ class Search:
     objective: Floats
     greedy: bool = False
     avoid: Sequence[int] | None = None
-    most: int = 1_000_000
+    most: int = MANY
 
     def best(self) -> tuple[int, ...] | None:
         """The path of the best label, None where no label ends within the bounds."""
@@ -159,27 +164,39 @@ def path_to(found: Sequence[Labels], label: int) -> tuple[int, ...]:
     return tuple(path[::-1])
 
 
-def undominated(groups: Ints, values: Floats, most: int = 1_000_000) -> Ints:
+def undominated(groups: Ints, values: Floats, most: int = MANY) -> Ints:
     """Which labels no other label of the same group beats or equals everywhere; of equal ones the first."""
     order = np.lexsort((*values.T[::-1], groups))
-    bounds = np.flatnonzero(np.diff(groups[order], prepend=-1, append=-1))
+    sorted_groups = groups[order]
+    first = np.empty(len(order), bool)
+    first[:1] = True
+    np.not_equal(sorted_groups[1:], sorted_groups[:-1], out=first[1:])
+    if values.shape[1] == 1:
+        return np.sort(order[first])
+    if values.shape[1] == 2 and len(order) <= most:
+        return np.sort(order[first | _descends(sorted_groups, values[order, 1])])
     kept = []
-    for begin, end in pairwise(bounds.tolist()):
+    for begin, end in pairwise([*np.flatnonzero(first).tolist(), len(order)]):
         members = order[begin:end]
         chosen = members[_front(values[members])]
         if len(chosen) > most:
             chosen = chosen[np.linspace(0, len(chosen) - 1, most).round().astype(int)]
         kept.append(chosen)
-    return np.sort(np.concatenate(kept)) if kept else np.zeros(0, np.intp)
+    return np.sort(np.concatenate(kept)) if kept else order
+
+
+def _descends(groups: Ints, second: Floats) -> Bools:
+    """Which rows have less than all earlier rows of their group, the groups being in ascending order."""
+    _, ranks = np.unique(second, return_inverse=True)
+    keys = ranks - groups * len(second)  # each group lies below all the ones before it
+    below = np.empty(len(keys), bool)
+    below[:1] = True
+    np.less(keys[1:], np.minimum.accumulate(keys)[:-1], out=below[1:])
+    return below
 
 
 def _front(values: Floats) -> Ints:
     """Of rows in lexicographic order those that no earlier row beats or equals everywhere."""
-    if len(values) == 1 or values.shape[1] == 1:
-        return np.zeros(1, np.intp)
-    if values.shape[1] == 2:
-        least = np.minimum.accumulate(values[:, 1])
-        return np.flatnonzero(np.concatenate([[True], values[1:, 1] < least[:-1]]))
     front = np.zeros(0, np.intp)
     for begin in range(0, len(values), _BLOCK):
         block = np.arange(begin, min(begin + _BLOCK, len(values)))

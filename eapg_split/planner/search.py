@@ -20,11 +20,15 @@ from eapg_split.planner.cost import CostTables
 from eapg_split.planner.counted import Counted, Priced
 from eapg_split.planner.dp import Table
 from eapg_split.planner.infeasible import why_broken, why_closed
-from eapg_split.planner.labels import Bound, Search
+from eapg_split.planner.labels import MANY, Bound, Search
 from eapg_split.planner.walk import Path, Walk, walk
 from eapg_split.planner.weights import Weights
 
 _PRICES: Final = 12  # of the limits that are tried
+_LARGE: Final = (
+    300  # steps times nodes, from which on it pays to search twice, the first time with few labels
+)
+_FEW: Final = 12
 
 
 @dataclass(frozen=True)
@@ -94,26 +98,25 @@ class _Counting:
     def best(self, path: Path) -> Path | None:
         """The best path that keeps what is counted; `path` is a good one that need not."""
         problem, counted = self._problem, self._counted
+        if counted.hopeless:
+            return None
         self._consider(path)
-        self._consider(self._search(counted.bounds, greedy=True).best())
         priced = self._priced(problem.walk(path)) if counted.budgets else None
-        bounds = list(counted.bounds)
+        if self._upper == math.inf or not counted.budgets:
+            self._consider(self._search(priced, greedy=True).best())
+        if problem.tables.step_s.size > _LARGE:
+            self._consider(self._search(priced, most=_FEW).best())
+        return self._search(priced).best()
+
+    def _search(self, priced: Priced | None, *, greedy: bool = False, most: int = MANY) -> Search:
+        """A search that cuts short what cannot end better than what is known."""
+        counted, bounds = self._counted, list(self._counted.bounds)
         if self._upper < math.inf:
-            bounds.append(Bound(counted.objective, self._upper, problem.relaxed.value))
+            bounds.append(Bound(counted.objective, self._upper, self._problem.relaxed.value))
             if priced is not None:
                 bounds.append(priced.bound(self._upper))
-        return self._search(bounds).best()
-
-    def _search(self, bounds: Sequence[Bound], *, greedy: bool = False) -> Search:
-        counted = self._counted
-        return Search(
-            self._problem.tables,
-            counted.dimensions,
-            bounds,
-            counted.objective,
-            greedy=greedy,
-            avoid=self._avoid,
-        )
+        tables, dimensions, objective = self._problem.tables, counted.dimensions, counted.objective
+        return Search(tables, dimensions, bounds, objective, greedy=greedy, avoid=self._avoid, most=most)
 
     def _consider(self, path: Path | None) -> bool:
         """Whether a path keeps what is counted; then nothing worse than it need be looked at."""
