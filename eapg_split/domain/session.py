@@ -103,18 +103,22 @@ class PlanFailed:
 
 @dataclass(frozen=True, slots=True)
 class SegmentCommitted:
-    """A segment's result arrived whole; it is the checkpoint from now on."""
+    """A segment's result arrived whole; it is the checkpoint from now on.
+
+    `step` is the stop of a later segment where its node handed the state on by itself, 0 for the segment's own.
+    """
 
     segment: Segment
     attempt: int
+    step: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentHandedBack:
     """The state before `step` arrived whole and is the checkpoint; what is left is to be planned anew.
 
-    `step` is beyond the segment's start, and may be its stop. `unasked` says that the node gave it up by itself: then
-    the plans to come do without the node.
+    `step` is beyond the segment's start, perhaps in a later one to which its node handed the state on. `unasked` says
+    that the node gave it up by itself: then the plans to come do without the node.
     """
 
     segment: Segment
@@ -213,8 +217,8 @@ def advance(state: State, event: Event) -> Outcome:
 
 def _answered(state: Running, event: Answer) -> Outcome:
     match event:
-        case SegmentCommitted():
-            return _commit(state)
+        case SegmentCommitted(step=step):
+            return _commit(state, step or state.segment.stop_step)
         case SegmentHandedBack():
             return _resume(state, event)
         case SegmentAbandoned():
@@ -240,20 +244,28 @@ def _start(state: Planning, plan: Plan) -> Outcome:
     return _run(Running(state.steps, plan, unavailable=state.unavailable, abandoned=state.abandoned))
 
 
-def _commit(state: Running) -> Outcome:
-    if state.segment.stop_step == state.steps:
+def _commit(state: Running, step: int) -> Outcome:
+    if step == state.steps:
         return Done(), ()
-    return _run(replace(state, index=state.index + 1, attempt=1))
+    for index, segment in enumerate(state.plan.segments):
+        if index > state.index and segment.start_step == step:
+            return _run(replace(state, index=index, attempt=1))
+    return _lose(state, _stray())
 
 
 def _resume(state: Running, event: SegmentHandedBack) -> Outcome:
     """Plan what is left. Every hand-back is at least one step further, so there is an end of them."""
-    if not state.segment.start_step < event.step <= state.segment.stop_step:
-        return _lose(state, CorruptPayload("A state came back that is not of the segment: send it again."))
+    if not state.segment.start_step < event.step <= state.steps:
+        return _lose(state, _stray())
     if event.step == state.steps:
         return Done(), ()
-    without = state.unavailable | ({state.segment.node} if event.unasked else set())
+    left = {state.plan.segment_at(event.step - 1).node} if event.unasked else set()
+    without = state.unavailable | left
     return _plan(Planning(state.steps, event.step, without, abandoned=state.abandoned))
+
+
+def _stray() -> EapgError:
+    return CorruptPayload("A state came back that is not of the segment: send it again.")
 
 
 def _abandon(state: Running) -> Outcome:

@@ -67,7 +67,7 @@ def make_plan(action: MakePlan) -> Event:
     return Planned(Plan(tuple(segments), cuts))
 
 
-Fate = EapgError | SegmentHandedBack | SegmentAbandoned | None
+Fate = EapgError | SegmentCommitted | SegmentHandedBack | SegmentAbandoned | None
 
 
 class Driver:
@@ -78,23 +78,31 @@ class Driver:
         self.committed = 0
         self.runs: list[RunSegment] = []
         self.plans = 0
+        self.plan = Plan((Segment(NodeId("d"), 0, STEPS),))
+
+    def starts_after(self, segment: Segment) -> list[int]:
+        """Where a state may arrive that was handed on: before later segments, and at the end."""
+        return [each.start_step for each in self.plan.segments if each.start_step >= segment.stop_step] + [
+            STEPS
+        ]
 
     def answer(self, action: Action) -> Event:
         match action:
             case MakePlan():
                 assert action.start_step == self.committed, "a plan resumes at the last commit"
                 self.plans += 1
-                return make_plan(action)
+                planned = make_plan(action)
+                self.plan = planned.plan if isinstance(planned, Planned) else self.plan
+                return planned
             case RunSegment(segment, attempt):
                 assert segment.start_step == self.committed, "nothing that is committed runs again"
                 self.runs.append(action)
                 fate = self.fate(action)
                 if isinstance(fate, EapgError):
                     return SegmentFailed(segment, attempt, fate)
-                if (
-                    isinstance(fate, SegmentHandedBack)
-                    and segment.start_step < fate.step <= segment.stop_step
-                ):
+                if isinstance(fate, SegmentHandedBack) and segment.start_step < fate.step <= STEPS:
+                    self.committed = fate.step
+                if isinstance(fate, SegmentCommitted) and fate.step in self.starts_after(segment):
                     self.committed = fate.step
                 if fate is not None:
                     return fate
@@ -142,7 +150,7 @@ def test_whatever_comes_of_segments_there_is_an_end(data: st.DataObject) -> None
 
     def fate(action: RunSegment) -> Fate:
         segment, attempt = action.segment, action.attempt
-        match data.draw(st.sampled_from(["commit", "fail", "hand back", "abandon"])):
+        match data.draw(st.sampled_from(["commit", "fail", "hand back", "abandon", "hand on"])):
             case "fail":
                 return data.draw(st.sampled_from(LEAVES))("It broke.")
             case "hand back":
@@ -150,6 +158,8 @@ def test_whatever_comes_of_segments_there_is_an_end(data: st.DataObject) -> None
                 return SegmentHandedBack(segment, attempt, step, data.draw(st.booleans()))
             case "abandon":
                 return SegmentAbandoned(segment, attempt)
+            case "hand on":
+                return SegmentCommitted(segment, attempt, data.draw(st.integers(1, STEPS + 1)))
         return None
 
     driver = Driver(fate)
@@ -186,6 +196,15 @@ def test_a_hand_back_at_every_step_costs_a_plan_each_and_no_step() -> None:
     assert driver.drive() == Done()
     assert [run.segment.start_step for run in driver.runs] == list(range(STEPS))
     assert driver.plans == STEPS
+
+
+def test_a_state_that_was_handed_on_skips_the_segments_between() -> None:
+    def fate(action: RunSegment) -> Fate:
+        return SegmentCommitted(action.segment, 1, 5) if action.segment.stop_step < 5 else None
+
+    driver = Driver(fate)
+    assert driver.drive() == Done()
+    assert [(run.segment.node, run.segment.start_step) for run in driver.runs] == [("d", 0), ("d", 5)]
 
 
 def test_a_node_that_gives_back_by_itself_is_left_out() -> None:
