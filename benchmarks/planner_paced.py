@@ -51,12 +51,14 @@ class PacedEngine(IdleEngine):
         yield from super().decode(workload, state)
 
     def _wait(self, flops: float) -> None:
-        """In small pieces, so that a clock that changes is felt within a step."""
-        left = flops / self._flops_per_s
+        """Looks at the clock's ratio now and then, so that a change is felt within a step; no late wake-up adds up."""
+        left, last = flops / self._flops_per_s, time.monotonic()
         while left > 0:
-            chunk = min(left, _CHUNK_S)
-            time.sleep(chunk / self._ratio())
-            left -= chunk
+            ratio = self._ratio()
+            time.sleep(min(left / ratio, _CHUNK_S))
+            now = time.monotonic()
+            left -= (now - last) * ratio
+            last = now
 
     def _ratio(self) -> float:
         if self._clock is None:

@@ -58,6 +58,11 @@ class Lane:
             self.carried += size
             return self._free_at + self._delay_s
 
+    def set_rate(self, rate_bit_s: float) -> None:
+        """From now on it carries more or less; what it has taken in already arrives as it was promised."""
+        with self._lock:
+            self._byte_s = 8 / rate_bit_s
+
     def wait(self) -> None:
         """Returns when the lane may take the next piece in."""
         ahead = self._free_at - self._clock() - _AHEAD_S
@@ -145,6 +150,13 @@ class ShaperProcess:
         answer = self._answer()
         return answer["forth"], answer["back"]
 
+    def set_rate(self, rate_bit_s: float) -> None:
+        """Both directions carry so many bits a second from now on."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{rate_bit_s}\n")
+        self._process.stdin.flush()
+        self._answer()
+
     def _answer(self) -> dict[str, int]:
         assert self._process.stdout is not None
         answer: dict[str, int] = json.loads(self._process.stdout.readline())
@@ -164,7 +176,10 @@ def shaped(link: Link, port: int) -> Iterator[ShaperProcess]:
 
 
 def main() -> None:
-    """Shapes until stdin ends; says its port first, and what it carried at every line that it reads."""
+    """Shapes until stdin ends; says its port first, and what it carried at every line that it reads.
+
+    A line with a number sets the rate of both directions, in bits a second.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--rate", type=float, required=True, help="bits a second")
@@ -172,7 +187,10 @@ def main() -> None:
     flags = parser.parse_args()
     with Shaper(Link(flags.rate, flags.rtt), ("127.0.0.1", flags.port)) as shaper:
         print(json.dumps({"port": shaper.port}), flush=True)
-        for _ in sys.stdin:
+        for line in sys.stdin:
+            if line.strip() != "?":
+                shaper.forth.set_rate(float(line))
+                shaper.back.set_rate(float(line))
             print(json.dumps({"forth": shaper.forth.carried, "back": shaper.back.carried}), flush=True)
 
 
