@@ -1,0 +1,137 @@
+"""Why a plan is as it is: every leg in numbers, the runner-up, what binds, and what was only assumed."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from eapg_split.domain.plan import Plan
+from eapg_split.domain.topology import NodeId
+from eapg_split.planner.policy import PlanView
+from eapg_split.planner.solve import Solution, price
+from eapg_split.planner.walk import Leg, Score
+from eapg_split.planner.weights import Weights
+
+UNSURE_SIGMA = 0.5  # a link whose rate may well be half of what is believed, or double
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One leg of a plan in seconds, joules of the device, and money; what it does not have is 0."""
+
+    node: NodeId
+    start_step: int
+    stop_step: int
+    source: NodeId
+    codec: str
+    bits: float
+    encode_s: float
+    send_s: float
+    rtt_s: float
+    decode_s: float
+    move_s: float  # less than the sum of those, for they overlap
+    wait_s: float
+    entry_s: float
+    compute_s: float
+    energy_j: float
+    money: float
+    temperature_c: float | None
+
+    @classmethod
+    def of(cls, leg: Leg) -> "Term":
+        move = leg.move
+        return cls(
+            node=leg.node,
+            start_step=leg.start_step,
+            stop_step=leg.stop_step,
+            source=leg.source,
+            codec=move.codec,
+            bits=move.bits,
+            encode_s=move.encode_s,
+            send_s=move.send_s,
+            rtt_s=move.rtt_s,
+            decode_s=move.decode_s,
+            move_s=move.seconds,
+            wait_s=leg.wait_s,
+            entry_s=leg.entry_s,
+            compute_s=leg.compute_s,
+            energy_j=leg.joules,
+            money=leg.money,
+            temperature_c=None if math.isnan(leg.temperature_c) else leg.temperature_c,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another plan and how much it is behind in the objective, as a share of the best one's."""
+
+    plan: Plan
+    score: Score
+    behind: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A plan explained. `assumptions` are sentences about estimates that were not measured or are unsure."""
+
+    plan: Plan
+    score: Score
+    goal: str
+    weights: Weights
+    terms: tuple[Term, ...]
+    runner_up: Alternative | None
+    binding: str
+    assumptions: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """What JSON can hold: numbers that are infinite become null."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+def explain(view: PlanView, solution: Solution) -> Explanation:
+    """All that is known of why the solution is the best plan for its view."""
+    return Explanation(
+        plan=solution.plan,
+        score=solution.score,
+        goal=str(view.objective.goal),
+        weights=solution.weights,
+        terms=tuple(Term.of(leg) for leg in solution.walked.legs),
+        runner_up=_runner_up(view, solution),
+        binding=solution.binding,
+        assumptions=tuple(_assumptions(solution)),
+    )
+
+
+def _runner_up(view: PlanView, solution: Solution) -> Alternative | None:
+    if solution.runner_up is None:
+        return None
+    score = price(view, solution.runner_up)
+    best = solution.score.objective
+    return Alternative(solution.runner_up, score, (score.objective - best) / best if best > 0 else 0.0)
+
+
+def _assumptions(solution: Solution) -> Iterator[str]:
+    """What the plan rests on without a measurement."""
+    estimates = solution.tables.estimates
+    for name in dict.fromkeys(leg.node for leg in solution.walked.legs):
+        node = estimates.nodes.get(name)
+        if node is not None and node.uncertain:
+            yield f"The speed of {name} was not measured but computed from what its steps need."
+    for leg in solution.walked.legs:
+        link = estimates.links.get((leg.source, leg.node))
+        if leg.source != leg.node and link is not None and link.sigma >= UNSURE_SIGMA:
+            low = link.bits_per_s * math.exp(-1.645 * link.sigma)
+            yield (
+                f"The link from {leg.source} to {leg.node} is believed to carry {link.bits_per_s / 1e6:.3g} Mbit/s, "
+                f"and may carry {low / 1e6:.2g}."
+            )
+
+
+def _plain(value: object) -> object:
+    """Without infinite numbers, of which JSON knows nothing."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value
