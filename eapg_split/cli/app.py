@@ -60,6 +60,26 @@ def report(
 
 
 @app.command()
+def nodes(
+    listed: Annotated[
+        Path | None, typer.Option("--nodes", metavar="FILE", help="TOML file that lists running nodes.")
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Print one table and end.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON list instead, one a line every interval.")
+    ] = False,
+    interval: Annotated[
+        float, typer.Option(min=0.1, max=60.0, metavar="SECONDS", help="How often nodes tell how they are.")
+    ] = 1.0,
+) -> None:
+    """Show how nodes are: load, battery, heat, clock, queue, and what they saw of their links."""
+    with guarded():
+        from eapg_split.cli.nodes import NodesOptions, show_nodes
+
+        show_nodes(NodesOptions(listed, once, as_json, interval))
+
+
+@app.command()
 def doctor() -> None:
     """Say what is installed, which engines and accelerators were found, and what is missing for what."""
     with guarded():

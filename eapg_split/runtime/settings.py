@@ -98,4 +98,6 @@ class DaemonSettings:
 
     def __post_init__(self) -> None:
         if not 0 <= self.price_per_s <= MAX_PRICE_PER_S:
-            raise InvalidRequest(f"price_per_s must be from 0 to {MAX_PRICE_PER_S:g}: correct the configuration.")
+            raise InvalidRequest(
+                f"price_per_s must be from 0 to {MAX_PRICE_PER_S:g}: correct the configuration."
+            )
