@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 
 from eapg_split.domain.plan import Cut, Plan, Segment
-from eapg_split.domain.request import Privacy
 from eapg_split.domain.topology import Node, NodeId, Tier
-from eapg_split.domain.workload import Stage, StageKind
+from eapg_split.domain.workload import Stage
 from eapg_split.errors import InfeasiblePlan
+from eapg_split.planner.legality import bound_to_device
+from eapg_split.planner.limits import MAX_NOTE_CHARACTERS, MAX_NOTES, check_plan
 from eapg_split.planner.policy import PlanView, Refusal
 
 
@@ -52,17 +53,11 @@ def _with_fewer_cuts(view: PlanView, nodes: Sequence[NodeId]) -> Iterator[list[N
             yield moved
 
 
-def may_leave(view: PlanView, stage: Stage) -> bool:
-    """Whether a stage may run elsewhere than on the device."""
-    private = view.objective.privacy is Privacy.PROMPT_LOCAL and stage.sees_text
-    return stage.kind is not StageKind.DECODE and not private
-
-
 def obstacle(view: PlanView, stage: Stage, node: Node) -> str:
     """Why a node cannot take a stage, to be read after its name; empty when it can."""
     if node.id in view.unavailable:
         return "is unavailable"
-    if node.id != view.topology.device.id and not may_leave(view, stage):
+    if node.id != view.topology.device.id and bound_to_device(view, stage):
         return f"may not run {stage.name}, which must stay on the device"
     pin = view.objective.pins.get(stage.name)
     if pin is not None and pin != node.id:
@@ -78,7 +73,7 @@ def obstacle(view: PlanView, stage: Stage, node: Node) -> str:
 def assemble(view: PlanView, nodes: Sequence[NodeId], *, codec: str = "", notes: Iterable[str] = ()) -> Plan:
     """A plan from one node for each step from `view.start_step` on, every cut with the same codec.
 
-    The codec is the objective's unless another one is named. Raises InfeasiblePlan, also for too many cuts.
+    The codec is the objective's unless another one is named. Raises InfeasiblePlan for what breaks a rule or a limit.
     """
     codec = codec or view.objective.codec
     segments, step = [], view.start_step
@@ -89,12 +84,8 @@ def assemble(view: PlanView, nodes: Sequence[NodeId], *, codec: str = "", notes:
     cuts = [Cut(segment.start_step, codec) for segment in segments[1:]]
     if needs_entry(view, segments[0].node):
         cuts.insert(0, Cut(view.start_step, codec))
-    plan = Plan.checked(view.rules, segments, cuts, notes=notes)
-    if len(cuts) > view.objective.max_cuts:
-        raise InfeasiblePlan(
-            f"The plan would have {len(cuts)} cuts and {view.objective.max_cuts} are allowed: allow more."
-        )
-    return plan
+    short = tuple(note[:MAX_NOTE_CHARACTERS] for note in notes)[:MAX_NOTES]
+    return check_plan(view, Plan(tuple(segments), tuple(cuts), short))
 
 
 def needs_entry(view: PlanView, first: NodeId) -> bool:
@@ -129,7 +120,7 @@ def _choose(view: PlanView, stage: Stage, tiers: tuple[Tier, ...]) -> tuple[Node
     pin = view.objective.pins.get(stage.name)
     if pin is not None:
         return _pinned(view, stage, pin), ""
-    if not tiers or not may_leave(view, stage):
+    if not tiers or bound_to_device(view, stage):
         return device, ""
     for tier in tiers:
         for node in view.topology.of_tier(tier):
