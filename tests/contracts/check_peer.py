@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
@@ -42,6 +43,7 @@ async def check_peer(peer: Peer, worker: Worker) -> None:
     await _check_idempotence(peer, worker)
     await _check_hand_back(peer, worker)
     await _check_refusals(peer)
+    await _check_telemetry(peer)
     assert worker.running_sessions == 0
 
 
@@ -54,6 +56,17 @@ async def _check_description(peer: Peer, worker: Worker) -> None:
     assert 0 < description.rss_bytes <= description.peak_rss_bytes
     assert description.pid > 0
     await peer.prepare(order(5, 9))
+
+
+async def _check_telemetry(peer: Peer) -> None:
+    """Looks come by themselves, with the moment of their arrival on this loop's clock."""
+    began = asyncio.get_running_loop().time()
+    async with aclosing(peer.telemetry(0.1)) as looks:
+        first, second = await anext(looks), await anext(looks)
+    assert began <= first.at_s < second.at_s <= asyncio.get_running_loop().time()
+    assert first.sessions.value == 0
+    assert first.queue_s.value == 0
+    assert first.resident
 
 
 async def _check_segment(peer: Peer) -> None:
