@@ -36,14 +36,14 @@ class Zones:
         return found
 
 
-def errors(model_of: type[ThermalModel], **figures: float) -> list[float]:
+def errors(skin_j_per_k: float = ThermalModel.skin_j_per_k) -> list[float]:
     off = []
     for path in sorted(TRACES.glob("*.npz")):
         zones = Zones(path)
         skins, airs = zones.of("BATTERY", "T0"), zones.of("BATTERY", "T_ambient")
         later, dies = zones.of("BATTERY", "temp_actual"), zones.of("CPU_BIG", "T0")
         for skin_c, air_c, later_c, die_c in zip(skins, airs, later, dies, strict=False):
-            model = model_of(air_c=float(air_c), **figures)
+            model = ThermalModel(air_c=float(air_c), skin_j_per_k=skin_j_per_k)
             heat = Heat(float(die_c), float(skin_c))
             watts = max(0.0, (heat.die_c - heat.skin_c) / model.die_k_per_w)
             off.append(abs(model.after(heat, watts, AHEAD_S).skin_c - float(later_c)))
@@ -51,10 +51,10 @@ def errors(model_of: type[ThermalModel], **figures: float) -> list[float]:
 
 
 def test_half_a_minute_ahead_it_is_off_by_less_than_a_degree() -> None:
-    off = errors(ThermalModel)
+    off = errors()
     assert len(off) > 5000
     assert fmean(off) < 0.7
 
 
 def test_a_skin_that_warms_ten_times_as_fast_is_refuted() -> None:
-    assert fmean(errors(ThermalModel, skin_j_per_k=4.5)) > 2 * fmean(errors(ThermalModel))
+    assert fmean(errors(skin_j_per_k=4.5)) > 2 * fmean(errors())
