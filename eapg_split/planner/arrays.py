@@ -92,6 +92,7 @@ class CodedArrays:
     encode_s: Floats  # [K, B]
     decode_s: Floats  # [K, B]
     parts: Floats  # [B]: in how many parts the state is coded
+    information: Floats  # [B], or empty: Estimates.entropy_bits
 
     @classmethod
     def of(cls, view: PlanView, codecs: Sequence[CodecEstimate]) -> "CodedArrays":
@@ -105,11 +106,18 @@ class CodedArrays:
         table = _packed(rows, end).reshape(len(codecs), 3, end)[:, :, start:]
         usable: Bools = np.all((table >= 0) & (table < math.inf), axis=1)
         bits, encode_s, decode_s = np.where(usable[:, None], table, 0.0).transpose(1, 0, 2)
-        return cls(usable, bits, encode_s, decode_s, _parts(view)[start:])
+        stated = view.estimates.entropy_bits if view.estimates else ()
+        if len(stated) not in (0, end):
+            raise InfeasiblePlan(
+                f"The estimate needs the entropy of {end} boundaries: estimate this workload anew."
+            )
+        return cls(usable, bits, encode_s, decode_s, _parts(view)[start:], np.array(stated[start:], float))
 
     @cached_property
     def entropy_bits(self) -> Floats:
-        """[B]: the size of each state as the tightest codec codes it; 0 where none is known."""
+        """[B]: what there is to know of each state, else its size in the tightest codec; 0 where none is known."""
+        if self.information.size:
+            return self.information
         least = np.where(self.usable, self.bits, math.inf).min(axis=0, initial=math.inf)
         return np.where(np.isfinite(least), least, 0.0)
 

@@ -27,7 +27,7 @@ class NodeEstimate:
     idle_w: float = 0.0  # drawn while it waits for others
     price_per_s: float = 0.0  # money for a second of computing
     battery_j: float = math.inf  # that may be spent before the battery's floor
-    max_entropy_bits: float = math.inf  # coded size of a state that it takes on
+    max_entropy_bits: float = math.inf  # of a state that it takes on, see Estimates.entropy_bits
     temperature_c: float = math.nan
     uncertain: bool = False
     entry_s: tuple[float, ...] = ()  # one for each step, or none at all
@@ -62,3 +62,5 @@ class Estimates:
     nodes: Mapping[NodeId, NodeEstimate]
     links: Mapping[tuple[NodeId, NodeId], LinkEstimate] = field(default_factory=lambda: MappingProxyType({}))
     codecs: tuple[CodecEstimate, ...] = ()  # that the job allows, cheapest is taken on each cut
+    # what there is to know of the state before each step 0 to S, in bits; without it, its size in the tightest codec
+    entropy_bits: tuple[float, ...] = ()

@@ -9,55 +9,22 @@ from eapg_split.codecs import codec_named
 from eapg_split.codecs.auto import CANDIDATES
 from eapg_split.codecs.base import DEFAULT_FIDELITY, Codec, Fidelity
 from eapg_split.codecs.choice import Candidate
-from eapg_split.domain.profile import Profile, StageCost
+from eapg_split.codecs.clean import CleanCodec
+from eapg_split.domain.profile import StageCost
 from eapg_split.domain.request import Privacy
 from eapg_split.domain.telemetry import Telemetry
 from eapg_split.domain.topology import Node, NodeId, Tier, Topology
 from eapg_split.domain.workload import Stage, StageKind, Workload
 from eapg_split.planner.drift import Drift
 from eapg_split.planner.estimates import CodecEstimate, Estimates, LinkEstimate, NodeEstimate
-from eapg_split.planner.models.thermal import ThermalModel
-from eapg_split.planner.priors import (
-    ACTIVE_W,
-    BATTERY_J,
-    IDLE_W,
-    RADIO,
-    assumed_cost,
-    assumed_link,
-)
+from eapg_split.planner.knowledge import NodeKnowledge
+from eapg_split.planner.models.entropy_budget import EntropyBudget
+from eapg_split.planner.policy import Objective
+from eapg_split.planner.priors import RADIO, assumed_link
 
-STALE_S: Final = 30.0  # telemetry that is older says nothing any more
-_LEAST_CLOCK: Final = 0.05
-_LEAST_SHARE: Final = 0.5  # of a busy processor: the system shares it fairly between others and us
 _PROMPT_BYTES: Final = 300  # the order that the prompt travels in
-_UNKNOWN: Final = Telemetry()
-
-
-@dataclass(frozen=True, slots=True)
-class NodeKnowledge:
-    """What is known of one node; without anything, the priors of its tier stand in.
-
-    `telemetry_age_s` is how old the newest telemetry is. `ours` says that the node computes for this very job: then its
-    load and its queue are our own, and nothing to wait for.
-    """
-
-    profile: Profile | None = None
-    telemetry: Telemetry | None = None
-    telemetry_age_s: float = math.inf
-    price_per_s: float = 0.0
-    battery_floor: float = 0.15  # share of the charge that a job does not touch
-    max_entropy_bits: float = (
-        math.inf
-    )  # a limit that the node declares, besides what its battery and heat allow
-    lease_s: float = 0.0  # until a reservation on it begins
-    ours: bool = False
-    heat: ThermalModel | None = None  # how it warms, where somebody knows: by default it does not
-
-    @property
-    def now(self) -> Telemetry:
-        """The telemetry, or one in which all is unknown where it is missing or stale."""
-        fresh = self.telemetry is not None and self.telemetry_age_s <= STALE_S
-        return self.telemetry if self.telemetry is not None and fresh else _UNKNOWN
+_INFORMATION: Final = CleanCodec()  # what it takes is about what there is in a state
+_ANY: Final = Objective()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +57,12 @@ def codec_options(name: str) -> tuple[CodecOption, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Power:
-    active_w: float = 0.0
-    idle_w: float = 0.0
-    battery_j: float = math.inf
-
-
 class Outlook:
     """One for each job: keeps what does not change while it runs, so that a new look is cheap.
 
-    `fidelities` has what a lossy codec may do to the state after each step; without it the codecs' defaults hold.
+    `fidelities` has what a lossy codec may do to the state after each step; without it the codecs' defaults hold. Of
+    the objective the privacy, the pins and the caps count. Each look follows the one before, for entropy budgets have
+    hysteresis.
     """
 
     def __init__(
@@ -110,13 +72,16 @@ class Outlook:
         options: Sequence[CodecOption],
         *,
         fidelities: Sequence[Fidelity] = (),
-        privacy: Privacy = Privacy.PROMPT_LOCAL,
+        objective: Objective = _ANY,
     ) -> None:
         self._workload = workload
         self._topology = topology
-        self._privacy = privacy
+        self._objective = objective
         fidelities = fidelities or [DEFAULT_FIDELITY] * workload.steps
         self._codecs = tuple(_codec_estimate(workload, option, fidelities) for option in options)
+        specs = zip(workload.specs, fidelities, strict=True)
+        self._entropy_bits = (0.0, *(_INFORMATION.estimate_bits(*each) for each in specs))
+        self._budgets = {node.id: EntropyBudget(node.tier) for node in topology.nodes}
 
     def estimates(
         self,
@@ -125,26 +90,67 @@ class Outlook:
         *,
         drift: Drift | None = None,
         start_step: int = 0,
+        unavailable: frozenset[NodeId] = frozenset(),
     ) -> Estimates:
         """What to believe now of every node of the topology, from `start_step` on.
 
         A link that `links` does not name cannot be used; None stands for one of which nothing is known yet. A NaN in a
-        link's estimate is replaced by the prior's figure, and a link without any rate is left out.
+        link's estimate is replaced by the prior's figure, and a link without any rate is left out. The device's entropy
+        budget holds only while another node can take what it refuses.
         """
         drift = drift or Drift()
         known = {
             node.id: self._node(node, nodes.get(node.id, NodeKnowledge()), drift, start_step)
             for node in self._topology.nodes
         }
-        device_drains = math.isfinite(known[self._topology.device.id].battery_j)
-        by_id = {node.id: node for node in self._topology.nodes}
+        device = self._topology.device.id
+        drains = math.isfinite(known[device].battery_j)
+        tiers = {node.id: node.tier for node in self._topology.nodes}
         usable = {}
         for (source, target), link in links.items():
-            if source in by_id and target in by_id and source != target:
-                estimate = _link(link, by_id[source].tier, by_id[target].tier, on_battery=device_drains)
+            if source in tiers and target in tiers and source != target:
+                estimate = _link(link, tiers[source], tiers[target], on_battery=drains)
                 if estimate.bits_per_s > 0:
                     usable[source, target] = estimate
-        return Estimates(known, usable, self._codecs)
+        if not self._relieved(known, usable, unavailable, start_step):
+            declared = nodes.get(device, NodeKnowledge()).max_entropy_bits
+            known[device] = replace(known[device], max_entropy_bits=declared)
+        return Estimates(known, usable, self._codecs, self._entropy_bits)
+
+    def _relieved(
+        self,
+        known: Mapping[NodeId, NodeEstimate],
+        links: Mapping[tuple[NodeId, NodeId], LinkEstimate],
+        unavailable: frozenset[NodeId],
+        start_step: int,
+    ) -> bool:
+        """Whether some other node could compute all that the device need not: else the device must, at any charge."""
+        device = self._topology.device.id
+        stages = [stage for stage in self._workload.stages if stage.stop_step > start_step]
+        for node in self._topology.nodes:
+            movable = [stage for stage in stages if self._may_run(node, stage)]
+            pinned = any(self._objective.pins.get(stage.name, node.id) != node.id for stage in movable)
+            caps = [self._objective.memory_caps.get(node.id), node.memory_bytes]
+            room = min((cap for cap in caps if cap is not None), default=math.inf)
+            steps = [
+                step
+                for stage in movable
+                for step in range(max(stage.start_step, start_step), stage.stop_step)
+            ]
+            if (
+                node.id != device
+                and node.id not in unavailable
+                and {(device, node.id), (node.id, device)} <= links.keys()
+                and not pinned
+                and all(stage.memory_bytes <= room for stage in movable)
+                and all(
+                    self._entropy_bits[step] <= known[node.id].max_entropy_bits
+                    and known[node.id].step_s[step] < math.inf
+                    for step in steps
+                )
+            ):
+                return True
+        return False
 
     def step_seconds(
         self, node: NodeId, knowledge: NodeKnowledge, step: int, *, arrived: bool = False
@@ -154,19 +160,19 @@ class Outlook:
         `arrived` says that the state came from another node just before it.
         """
         stage = self._workload.stage_of(step)
-        cost = _cost(knowledge.profile, stage.name, self._topology.node(node).tier)
+        cost = knowledge.cost(stage.name, self._topology.node(node).tier)
         entry = cost.entry_seconds(stage.entry_flops) if arrived or step == stage.start_step else 0.0
-        return (cost.seconds(stage.flops_per_step) + entry) * _slowdown(knowledge)
+        return (cost.seconds(stage.flops_per_step) + entry) * knowledge.slowdown
 
     def guessed(self, node: NodeId, knowledge: NodeKnowledge, step: int) -> bool:
         """Whether `step_seconds` is a guess rather than a measurement: `Drift.observe` wants to know."""
         stage = self._workload.stage_of(step)
-        return _cost(knowledge.profile, stage.name, self._topology.node(node).tier).uncertain
+        return knowledge.cost(stage.name, self._topology.node(node).tier).uncertain
 
     def _node(self, node: Node, knowledge: NodeKnowledge, drift: Drift, start_step: int) -> NodeEstimate:
         stages, now = self._workload.stages, knowledge.now
-        costs = {stage.name: _cost(knowledge.profile, stage.name, node.tier) for stage in stages}
-        slowdown = _slowdown(knowledge)
+        costs = {stage.name: knowledge.cost(stage.name, node.tier) for stage in stages}
+        slowdown = knowledge.slowdown
         load_s = self._load_seconds(node, costs, now, start_step)
         step_s: list[float] = []
         entry_s: list[float] = []
@@ -181,20 +187,19 @@ class Outlook:
             entry_s += [0.0, *[entry] * (count - 1)]
             if node.tier is Tier.DEVICE and stage.name in load_s:  # nobody loads ahead for itself
                 step_s[max(stage.start_step, start_step)] += load_s[stage.name]
-        queue_s = 0.0 if knowledge.ours else now.queue_s.or_else(0.0)
-        power = _power(knowledge, costs)
+        power = knowledge.power(costs.values())
+        ahead_s = 0.0 if node.tier is Tier.DEVICE else sum(load_s.values())
         return NodeEstimate(
             step_s=tuple(step_s),
             entry_s=tuple(entry_s),
             charge=now.charge.value,
-            heat=knowledge.heat,
-            ready_s=max(queue_s, knowledge.lease_s)
-            + (0.0 if node.tier is Tier.DEVICE else sum(load_s.values())),
+            heat=knowledge.warming,
+            ready_s=knowledge.waits_s + ahead_s,
             active_w=power.active_w,
             idle_w=power.idle_w,
             price_per_s=knowledge.price_per_s,
             battery_j=power.battery_j,
-            max_entropy_bits=knowledge.max_entropy_bits,
+            max_entropy_bits=min(knowledge.max_entropy_bits, self._budgets[node.id].seen(now)),
             temperature_c=now.temperature_c.value,
             uncertain=any(cost.uncertain for cost in costs.values()),
         )
@@ -220,42 +225,13 @@ class Outlook:
     def _may_run(self, node: Node, stage: Stage) -> bool:
         if node.tier is Tier.DEVICE:
             return True
-        hidden = stage.sees_text and self._privacy is Privacy.PROMPT_LOCAL
+        hidden = stage.sees_text and self._objective.privacy is Privacy.PROMPT_LOCAL
         return stage.kind is not StageKind.DECODE and not hidden
-
-
-def _cost(profile: Profile | None, stage: str, tier: Tier) -> StageCost:
-    """As measured; like the node's slowest stage where this one was not; the prior of the tier without a profile."""
-    measured = profile.stages if profile is not None else {}
-    if stage in measured:
-        return measured[stage]
-    if measured:
-        return replace(min(measured.values(), key=lambda cost: cost.flops_per_s), uncertain=True)
-    return assumed_cost(tier)
-
-
-def _slowdown(knowledge: NodeKnowledge) -> float:
-    """How much longer steps take than on an idle processor at full clock."""
-    now = knowledge.now
-    clock = min(1.0, max(_LEAST_CLOCK, now.clock_ratio.or_else(1.0)))
-    others = 0.0 if knowledge.ours else now.load.or_else(0.0)
-    return 1 / (clock * max(_LEAST_SHARE, 1.0 - others))
 
 
 def _lacks_memory(node: Node, stage: Stage, now: Telemetry) -> bool:
     """The device is never ruled out: it is the last one that is left, and what it lacks may still be swapped."""
     return node.tier is not Tier.DEVICE and stage.memory_bytes > now.memory_free_bytes.or_else(math.inf)
-
-
-def _power(knowledge: NodeKnowledge, costs: Mapping[str, StageCost]) -> _Power:
-    """On mains, and where nobody knows, energy is not the node's concern."""
-    now = knowledge.now
-    if now.plugged.or_else(1.0) >= 0.5 or not now.charge.known:
-        return _Power()
-    watts = [cost.joules_per_s for cost in costs.values() if cost.joules_per_s is not None]
-    active_w = sum(watts) / len(watts) if watts else ACTIVE_W
-    left = max(0.0, now.charge.value - knowledge.battery_floor) * BATTERY_J
-    return _Power(active_w, min(IDLE_W, active_w), left)
 
 
 def _link(link: LinkEstimate | None, source: Tier, target: Tier, *, on_battery: bool) -> LinkEstimate:

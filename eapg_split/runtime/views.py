@@ -13,7 +13,8 @@ from eapg_split.domain.topology import NodeId
 from eapg_split.domain.workload import Workload
 from eapg_split.planner.drift import Drift
 from eapg_split.planner.estimates import Estimates, LinkEstimate
-from eapg_split.planner.outlook import NodeKnowledge, Outlook, codec_options
+from eapg_split.planner.knowledge import NodeKnowledge
+from eapg_split.planner.outlook import Outlook, codec_options
 from eapg_split.planner.policy import Occasion, PlanView, Transfer, Trigger
 from eapg_split.planner.priors import assumed_link
 from eapg_split.runtime.cluster import Cluster
@@ -68,7 +69,7 @@ class Views:
             self._cluster.topology,
             options,
             fidelities=fidelities,
-            privacy=job.objective.privacy,
+            objective=job.objective,
         )
 
     def at(
@@ -80,13 +81,14 @@ class Views:
         in_flight: Transfer | None = None,
     ) -> PlanView:
         """The view of what is left from `start_step` on, where `at` (None: the device) has the state then."""
+        gone = unavailable | (frozenset(self._silent) - {at})
         return PlanView(
             self._workload,
             self._cluster.topology,
             start_step,
             self._job.objective,
-            unavailable | (frozenset(self._silent) - {at}),
-            estimates=self._estimates(start_step, at),
+            gone,
+            estimates=self._estimates(start_step, at, gone),
             at=at,
             now_s=asyncio.get_running_loop().time() - self._began_s,
             in_flight=in_flight,
@@ -164,7 +166,7 @@ class Views:
             del self._bans[node]
         return [node for node in left_out if self._bans[node] < now and self._watch.age_s(node) <= SILENT_S]
 
-    def _estimates(self, start_step: int, at: NodeId | None) -> Estimates | None:
+    def _estimates(self, start_step: int, at: NodeId | None, gone: frozenset[NodeId]) -> Estimates | None:
         if self._outlook is None:
             return None
         own = self._cluster.worker.setup.node
@@ -172,7 +174,9 @@ class Views:
             node.id: self._knowledge(node.id, ours=node.id in (own, at))
             for node in self._cluster.topology.nodes
         }
-        return self._outlook.estimates(nodes, self._links(), drift=self._drift, start_step=start_step)
+        return self._outlook.estimates(
+            nodes, self._links(), drift=self._drift, start_step=start_step, unavailable=gone
+        )
 
     def _knowledge(self, node: NodeId, *, ours: bool = True) -> NodeKnowledge:
         assert self._watch is not None

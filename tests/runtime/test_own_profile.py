@@ -10,7 +10,8 @@ import pytest
 
 from eapg_split.domain.profile import Profile, StageCost
 from eapg_split.domain.topology import NodeId, Tier, Topology
-from eapg_split.planner.outlook import NodeKnowledge, Outlook
+from eapg_split.planner.knowledge import NodeKnowledge
+from eapg_split.planner.outlook import Outlook
 from eapg_split.runtime.loopback import LoopbackPeer
 from eapg_split.runtime.own_profile import OwnProfile, ProfileHome
 from eapg_split.runtime.profile_store import Machine, StoredProfile, default_path, read, save
