@@ -62,7 +62,9 @@ class LinkRates:
             self._open(source, target, prior)
 
     def observe(self, sample: Goodput) -> None:
-        """Takes a sample of a link that was busy; small ones count for less."""
+        """Takes a sample of a link that was busy; small ones count for less, and those without a duration nothing."""
+        if sample.seconds <= 0:
+            return
         link = self._link(sample.source, sample.target)
         weight = min(1.0, sample.bytes / LEAST_BYTES)
         link.rate.observe(8 * sample.bytes / sample.seconds, self._clock(), weight)

@@ -95,5 +95,8 @@ async def _follow(watch: NodeWatch, node: NodeId, peer: Peer, interval_s: float)
             if not lost and watch.latest(node) is not None:
                 watch.tell(Occasion(Trigger.NODE, f"{node} does not tell how it is: {error.message}", node))
             lost = True
+        except Exception:
+            _log.exception("the telemetry of %s is not followed any more", node)
+            return
         await asyncio.sleep(pause_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)

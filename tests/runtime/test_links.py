@@ -168,6 +168,12 @@ def test_small_samples_count_for_less() -> None:
     assert 10e6 < rate < 11e6
 
 
+def test_a_sample_without_a_duration_says_nothing() -> None:
+    rates = LinkRates()
+    rates.observe(Goodput("device", "edge", 1000, 0.0, 0.0))
+    assert rates.bits_per_s("device", "edge") is None
+
+
 def test_networks_say_whether_they_may_be_probed() -> None:
     assert Network().may_probe
     assert Network(Technology.WIFI).may_probe

@@ -1,12 +1,13 @@
 """Load and free memory, which every system tells; and what psutil knows of battery and heat where nothing else does."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from eapg_split.domain.telemetry import Quality, Telemetry, reading
 from eapg_split.runtime.telemetry.heat import Heat, limiting
 
 T = TypeVar("T")
+_FIRST_S: Final = 0.1
 
 
 class Processor:
@@ -16,11 +17,12 @@ class Processor:
         self._looked = False
 
     def read(self) -> Telemetry:
-        """The first look has no load, as there is no look before it."""
+        """The first look waits a tenth of a second, as there is no look before it."""
         import psutil  # 20 ms of a daemon's start
 
-        percent = attempted(lambda: psutil.cpu_percent(None))
-        load = percent / 100 if percent is not None and self._looked else None
+        interval_s = None if self._looked else _FIRST_S
+        percent = attempted(lambda: psutil.cpu_percent(interval_s))
+        load = None if percent is None else percent / 100
         self._looked = True
         return Telemetry(
             load=reading("load", load),

@@ -77,14 +77,20 @@ def test_psutil_that_knows(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "charge" not in known(PsutilSensors().read())
 
 
-def test_load_is_unknown_at_the_first_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(psutil, "cpu_percent", lambda interval: 37.0)
+def test_the_first_look_at_the_load_waits_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float | None] = []
+
+    def percent(interval: float | None) -> float:
+        asked.append(interval)
+        return 37.0
+
+    monkeypatch.setattr(psutil, "cpu_percent", percent)
     source = Processor()
-    assert not source.read().load.known
-    found = source.read()
-    assert found.load.value == pytest.approx(0.37)
-    assert found.load.quality is Quality.MEASURED
-    assert found.memory_free_bytes.value > 1e6
+    for _ in range(3):
+        found = source.read()
+        assert found.load.value == pytest.approx(0.37)
+        assert found.memory_free_bytes.value > 1e6
+    assert asked == [0.1, None, None]
 
 
 def termux_says(folder: Path, words: str, monkeypatch: pytest.MonkeyPatch, *, script: str = "") -> None:
