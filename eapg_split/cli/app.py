@@ -111,6 +111,9 @@ def profile(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Keep it there instead.")
     ] = None,
+    telemetry: Annotated[
+        str, typer.Option(metavar="KIND", help="Where clock and power are read, as a daemon's --telemetry.")
+    ] = "auto",
 ) -> None:
     """Measure what the steps cost this machine, so that plans are made by more than a guess."""
     with guarded():
@@ -118,7 +121,7 @@ def profile(
         from eapg_split.cli.profile import ProfileFlags, run_profile
 
         check_engine(engine)
-        found = run_profile(ProfileFlags(engine, threads, weights, node, quick, output))
+        found = run_profile(ProfileFlags(engine, threads, weights, node, quick, output, telemetry))
         typer.echo(found.to_json() if as_json else found.text())
 
 

@@ -23,6 +23,7 @@ from eapg_split.errors import InvalidRequest
 from eapg_split.runtime.engine import Engine, engine_opener
 from eapg_split.runtime.profile_store import ANY_NODE, Machine, StoredProfile, default_path, save, to_json
 from eapg_split.runtime.profiling import Bench, measure
+from eapg_split.runtime.telemetry.choice import DEFAULT, telemetry_opener
 
 _BUDGET_S: Final = 60.0
 _QUICK_S: Final = 12.0
@@ -40,10 +41,11 @@ class ProfileFlags:
     node: str | None = None
     quick: bool = False
     output: Path | None = None
+    telemetry: str = DEFAULT
 
 
-def run_profile(flags: ProfileFlags, *, look: Callable[[], Telemetry] | None = None) -> "Measured":
-    """Measures, with progress on stderr, and writes the file. `look` reads the sensors, where there are any.
+def run_profile(flags: ProfileFlags) -> "Measured":
+    """Measures, with progress on stderr, and writes the file.
 
     Raises InvalidRequest for flags that make no sense, Unsupported, CorruptWeights or OutputFailure.
     """
@@ -51,7 +53,8 @@ def run_profile(flags: ProfileFlags, *, look: Callable[[], Telemetry] | None = N
         raise InvalidRequest("--node is a name of 1 to 64 letters, digits, '.', '-' and '_'.")
     opener = engine_opener(flags.engine, open_engine)
     engine = opener(flags.engine, threads=flags.threads, weights=flags.weights)
-    costs = _measured(engine, _QUICK_S if flags.quick else _BUDGET_S, look)
+    sensors = telemetry_opener(flags.telemetry)(lambda: 0.0)
+    costs = _measured(engine, _QUICK_S if flags.quick else _BUDGET_S, sensors.read)
     node = NodeId(flags.node) if flags.node else ANY_NODE
     profile = Profile(node, engine.kind, engine.fingerprint, MappingProxyType(costs))
     stored = StoredProfile(profile, Machine.here(flags.threads))
@@ -126,7 +129,7 @@ def _power(cost: StageCost) -> str:
     return "-" if cost.joules_per_s is None else f"{cost.joules_per_s:.1f} W"
 
 
-def _measured(engine: Engine, budget_s: float, look: Callable[[], Telemetry] | None) -> dict[str, StageCost]:
+def _measured(engine: Engine, budget_s: float, look: Callable[[], Telemetry]) -> dict[str, StageCost]:
     columns = TextColumn("{task.description:<24}"), BarColumn(), TimeElapsedColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as display:
         task = display.add_task("starting", total=1.0)

@@ -90,7 +90,7 @@ class NodeKnowledge:
             return Power()
         watts = [cost.joules_per_s for cost in costs if cost.joules_per_s is not None]
         active_w = sum(watts) / len(watts) if watts else ACTIVE_W
-        left = self.battery.usable_j(self.now.charge.value, self.battery_floor, active_w)
+        left = self.battery.energy_j(self.now.charge.value, self.battery_floor)
         return Power(active_w, min(IDLE_W, active_w), left)
 
     @property

@@ -18,12 +18,15 @@ from eapg_split.domain.workload import Stage, StageKind, Workload
 from eapg_split.planner.drift import Drift
 from eapg_split.planner.estimates import CodecEstimate, Estimates, LinkEstimate, NodeEstimate
 from eapg_split.planner.knowledge import NodeKnowledge
-from eapg_split.planner.models.entropy_budget import EntropyBudget
+from eapg_split.planner.models.entropy_budget import TIER_BITS, EntropyBudget
 from eapg_split.planner.policy import Objective
 from eapg_split.planner.priors import RADIO, assumed_link
 
 _PROMPT_BYTES: Final = 300  # the order that the prompt travels in
 _INFORMATION: Final = CleanCodec()  # what it takes is about what there is in a state
+_AMPLE: Final = (
+    1.25  # times the largest state of a job: a node takes on that as well until it is at four fifths
+)
 _ANY: Final = Objective()
 
 
@@ -81,7 +84,10 @@ class Outlook:
         self._codecs = tuple(_codec_estimate(workload, option, fidelities) for option in options)
         specs = zip(workload.specs, fidelities, strict=True)
         self._entropy_bits = (0.0, *(_INFORMATION.estimate_bits(*each) for each in specs))
-        self._budgets = {node.id: EntropyBudget(node.tier) for node in topology.nodes}
+        ample = _AMPLE * max(self._entropy_bits)  # whoever is full and cool takes on anything
+        self._budgets = {
+            node.id: EntropyBudget(node.tier, max(ample, TIER_BITS[node.tier])) for node in topology.nodes
+        }
 
     def estimates(
         self,
