@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 
 from eapg_split.domain.plan import Plan
 from eapg_split.domain.topology import NodeId
+from eapg_split.errors import InfeasiblePlan
 from eapg_split.planner.policy import PlanView
-from eapg_split.planner.solve import Solution, price
+from eapg_split.planner.solve import Solution, appraise, price, solve
 from eapg_split.planner.walk import Leg, Score
 from eapg_split.planner.weights import Weights
 
@@ -62,7 +63,10 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """Another plan and how much it is behind in the objective, as a share of the best one's."""
+    """Another plan and how much it is behind in the objective, as a share of that of the plan which is explained.
+
+    A negative share says that it is better.
+    """
 
     plan: Plan
     score: Score
@@ -71,7 +75,11 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A plan explained. `assumptions` are sentences about estimates that were not measured or are unsure."""
+    """A plan explained. `assumptions` are sentences about estimates that were not measured or are unsure.
+
+    `exact` says that no plan is better; then `runner_up` is the second best, else the best. Only of an exact plan there
+    is a limit to name in `binding`.
+    """
 
     plan: Plan
     score: Score
@@ -81,6 +89,7 @@ class Explanation:
     runner_up: Alternative | None
     binding: str
     assumptions: tuple[str, ...]
+    exact: bool = True
 
     def as_dict(self) -> dict[str, object]:
         """What JSON can hold: numbers that are infinite become null."""
@@ -89,24 +98,43 @@ class Explanation:
 
 def explain(view: PlanView, solution: Solution) -> Explanation:
     """All that is known of why the solution is the best plan for its view."""
+    return _explained(view, solution, solution)
+
+
+def explain_plan(view: PlanView, plan: Plan) -> Explanation:
+    """Explains a plan that any policy made, under the view's estimates; its score says where it breaks a limit.
+
+    Raises InfeasiblePlan for one with a step or a move that no estimate allows.
+    """
+    made = appraise(view, plan)
+    try:
+        best = solve(view)
+    except InfeasiblePlan:
+        best = None
+    return _explained(view, made, best if best is not None and best.path == made.path else None)
+
+
+def _explained(view: PlanView, solution: Solution, best: Solution | None) -> Explanation:
+    """`best` is the solution as `solve` finds it, None where the plan is not the best one."""
     return Explanation(
         plan=solution.plan,
         score=solution.score,
         goal=str(view.objective.goal),
         weights=solution.weights,
         terms=tuple(Term.of(leg) for leg in solution.walked.legs),
-        runner_up=_runner_up(view, solution),
-        binding=solution.binding,
+        runner_up=_runner_up(view, best or solution, solution.walked.score.objective),
+        binding="" if best is None else best.binding,
         assumptions=tuple(_assumptions(solution)),
+        exact=best is not None,
     )
 
 
-def _runner_up(view: PlanView, solution: Solution) -> Alternative | None:
-    if solution.runner_up is None:
+def _runner_up(view: PlanView, solution: Solution, objective: float) -> Alternative | None:
+    other = solution.runner_up
+    if other is None:
         return None
-    score = price(view, solution.runner_up)
-    best = solution.score.objective
-    return Alternative(solution.runner_up, score, (score.objective - best) / best if best > 0 else 0.0)
+    score = price(view, other)
+    return Alternative(other, score, (score.objective - objective) / objective if objective > 0 else 0.0)
 
 
 def _assumptions(solution: Solution) -> Iterator[str]:

@@ -84,6 +84,22 @@ def price(view: PlanView, plan: Plan, tables: CostTables | None = None) -> Score
     return walked.score
 
 
+def appraise(view: PlanView, plan: Plan) -> Solution:
+    """What is left of any plan, walked through as `solve` does its own, with the score that `price` gives it.
+
+    Of its properties `runner_up` is the best other plan, which may be better, and `binding` says nothing. Raises
+    InfeasiblePlan for a plan with a step or a move that no estimate allows; one that breaks a limit has a score that
+    says so.
+    """
+    tables = CostTables.of(view)
+    weights, path = goal_weights(tables), path_of(tables, plan)
+    closed = why_path_closed(tables, path)
+    if closed:
+        raise InfeasiblePlan(closed)
+    walked = walk(tables, weights, path, codecs=_codecs(tables, plan))
+    return Solution(plan, price(view, plan, tables), path, tables, weights, walked)
+
+
 def _infeasible(why: str) -> Score:
     return Score(math.inf, math.inf, math.inf, math.inf, math.inf, feasible=False, why=why)
 
