@@ -20,7 +20,6 @@ _EMPTY, _SPAN, _LEAST_SHARE = 0.05, 0.45, 0.15
 _HALF_C, _WIDTH_C = 41.0, 2.0
 _SEVERE_C: Final = 44.0  # the skin of a phone that throttles severely: a headroom of 1
 _DEGREES: Final = 30.0  # by which a headroom of 0 is cooler
-_WELL: Final = 0.9
 _STEP_C: Final = 1.0
 _STEP_CHARGE: Final = 0.03
 
@@ -41,14 +40,6 @@ class EntropyBudget:
         """`bits` stands in for the tier's own."""
         self._bits = TIER_BITS[tier] if bits is None else bits
         self._charge = self._temperature_c = math.nan
-
-    def limit(self, look: Telemetry) -> float:
-        """What a plan must mind: the budget of a node that is low or hot, infinite for one that is well.
-
-        The tier's bits are those of its usual clips: a node that is well may be asked for larger ones.
-        """
-        bits = self.seen(look)
-        return bits if bits < _WELL * self._bits else math.inf
 
     def seen(self, look: Telemetry) -> float:
         """Bits that the node takes on now. On mains the battery does not count; what is unknown limits nothing."""

@@ -81,11 +81,3 @@ def test_a_headroom_counts_before_degrees() -> None:
     assert cool > 0.99 * 5e6
     hot = EntropyBudget(Tier.EDGE).seen(look(temperature_c=97.0, headroom=0.9))
     assert hot == pytest.approx(max_entropy(5e6, 1.0, 41.0))
-
-
-def test_a_node_that_is_well_is_not_limited() -> None:
-    budget = EntropyBudget(Tier.DEVICE)
-    assert budget.limit(Telemetry()) == math.inf
-    assert budget.limit(look(charge=0.9, plugged=0, temperature_c=35.0)) == math.inf
-    assert budget.limit(look(charge=0.9, plugged=0, temperature_c=42.0)) == max_entropy(2e6, 0.9, 42.0)
-    assert budget.limit(look(charge=0.3, plugged=0, temperature_c=30.0)) == max_entropy(2e6, 0.3, 30.0)
