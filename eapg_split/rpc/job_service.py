@@ -10,7 +10,7 @@ import grpc
 
 from eapg_split.domain.error_budget import DEFAULT_QUALITY_DB, MAX_QUALITY_DB, MIN_QUALITY_DB
 from eapg_split.errors import CapacityExceeded, InvalidRequest
-from eapg_split.planner import resolve
+from eapg_split.planner.policy import Policy
 from eapg_split.rpc.client import GrpcPeer
 from eapg_split.rpc.convert import request_from_proto
 from eapg_split.rpc.convert_job import event_to_proto
@@ -26,6 +26,8 @@ from eapg_split.runtime.events import JobEvent, PlanMade, StepDone
 from eapg_split.runtime.job import Job
 from eapg_split.runtime.output import open_output
 from eapg_split.runtime.peer import Peer
+from eapg_split.runtime.policy_host import open_policy
+from eapg_split.runtime.policy_state import PolicyStates
 from eapg_split.runtime.settings import PeerAddress
 from eapg_split.runtime.sink import OpenSink
 from eapg_split.runtime.worker import Worker
@@ -61,12 +63,14 @@ class JobService:
         *,
         open_peer: Callable[[PeerAddress], GrpcPeer] | None = None,
         new_session: Callable[[], str] = lambda: uuid.uuid4().hex,
+        policy_states: PolicyStates | None = None,
     ) -> None:
         self._worker = worker
         self._peers = tuple(peers)
         self._open_sink = open_sink
         self._open_peer = open_peer
         self._new_session = new_session
+        self._policy_states = policy_states
         self._jobs: dict[str, _Running] = {}
 
     def handler(self) -> "grpc.GenericRpcHandler[object, object]":
@@ -96,7 +100,7 @@ class JobService:
         self, request: job_pb2.GenerateRequest, context: "_Context[object, job_pb2.JobEvent]"
     ) -> None:
         """Runs one job; this task is the job, so a client that goes away cancels it."""
-        job = self._accepted(request)
+        job = self._accepted(request, await open_policy(request.policy))
         task = asyncio.current_task()
         assert task is not None
         running = self._jobs[job.session] = _Running(task, asyncio.get_running_loop().time())
@@ -169,7 +173,7 @@ class JobService:
             for each in peers:
                 await each.close()
 
-    def _accepted(self, message: job_pb2.GenerateRequest) -> Job:
+    def _accepted(self, message: job_pb2.GenerateRequest, policy: Policy) -> Job:
         setup = self._worker.setup
         if len(self._jobs) >= setup.limits.sessions:
             raise CapacityExceeded(
@@ -192,7 +196,8 @@ class JobService:
         return Job(
             session=self._new_session(),
             request=request_from_proto(message.request),
-            policy=resolve(message.policy),
+            policy=policy,
+            policy_states=self._policy_states,
             codec=message.codec,
             suffix=message.suffix,
             previews=message.previews,

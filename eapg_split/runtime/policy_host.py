@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from eapg_split.domain.plan import Plan
-from eapg_split.errors import EapgError, InfeasiblePlan
-from eapg_split.planner import fallbacks
+from eapg_split.errors import EapgError, InfeasiblePlan, InvalidRequest
+from eapg_split.planner import fallbacks, resolve
 from eapg_split.planner.limits import check_plan
 from eapg_split.planner.placement import rest_of
 from eapg_split.planner.policy import (
@@ -28,10 +28,12 @@ from eapg_split.planner.policy import (
     RevisingPolicy,
     Revision,
 )
+from eapg_split.runtime.daemon_thread import RaisedToExit, TooLate, in_daemon_thread
 from eapg_split.runtime.policy_state import PolicyStates
 
 T = TypeVar("T")
 
+LOAD_S: Final = 20.0  # for a policy's code: it may import a framework
 _MAX_PENDING: Final = 4096  # measurements that wait for the policy's next call
 _MAX_REASON: Final = 500  # characters
 
@@ -54,6 +56,19 @@ class Answer(Generic[T]):
     warning: str = ""
 
 
+async def open_policy(name: str, limit_s: float = LOAD_S) -> Policy:
+    """`planner.resolve` for a daemon: what a module does while it is imported must not hold up the others' jobs.
+
+    Raises InvalidRequest, also where it takes longer than the limit.
+    """
+    try:
+        return await in_daemon_thread(lambda: resolve(name), limit_s, "policy that is loaded")
+    except TooLate:
+        raise InvalidRequest(
+            f"The policy {name[:128]!r} was not loaded within {limit_s:g} seconds: do less while it is imported."
+        ) from None
+
+
 class PolicyHost:
     """One per job. `failures` counts what went wrong; only the first time has a warning.
 
@@ -73,6 +88,7 @@ class PolicyHost:
         self._problems: list[str] = []
         self._lost_state = ""
         self.name = _name_of(policy)
+        self._learner = _learner(policy)
 
     @property
     def failures(self) -> int:
@@ -112,14 +128,14 @@ class PolicyHost:
 
     def observe(self, measurement: Measurement) -> None:
         """Tells a LearningPolicy what happened, at its next call or when the host is closed."""
-        if isinstance(self._policy, LearningPolicy):
+        if self._learner is not None:
             self._pending.append(measurement)
 
     async def close(self) -> str:
         """Hands over the last measurements and saves what was learned. Returns a warning, or an empty text."""
-        if not isinstance(self._policy, LearningPolicy):
+        policy, states = self._learner, self._states
+        if policy is None:
             return ""
-        policy, states = self._policy, self._states
         try:
             await self._ask(lambda: states.save(policy) if states else None, self._limits.plan_s)
         except _PolicyFailure as failure:
@@ -165,27 +181,17 @@ class PolicyHost:
             )
         if not self._busy.acquire(blocking=False):
             raise _PolicyFailure(f"The policy {self.name} is still busy with an earlier call.")
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
 
-        def work() -> None:
+        def work() -> T:
             try:
                 self._catch_up()
-                result = call()
-            except BaseException as error:  # a stranger's SystemExit must end no daemon
+                return call()
+            finally:
                 self._busy.release()
-                _deliver(loop, future, error=error)
-            else:
-                self._busy.release()
-                _deliver(loop, future, result=result)
 
-        threading.Thread(target=work, name=f"policy {self.name}", daemon=True).start()
         try:
-            async with asyncio.timeout(limit_s):
-                return await future
-        except TimeoutError as error:
-            if not future.cancelled():
-                raise _PolicyFailure(_raised(self.name, error)) from None
+            return await in_daemon_thread(work, limit_s, f"policy {self.name}")
+        except TooLate:
             raise _PolicyFailure(
                 f"The policy {self.name} did not answer within {limit_s:g} seconds."
             ) from None
@@ -196,18 +202,18 @@ class PolicyHost:
 
     def _catch_up(self) -> None:
         """Runs in the policy's thread, before its call."""
-        if not isinstance(self._policy, LearningPolicy):
+        if self._learner is None:
             return
         if self._states is not None and not self._loaded:
             self._loaded = True
             try:
-                self._states.load(self._policy)
+                self._states.load(self._learner)
             except Exception as error:  # what was kept is not worth a plan: it starts anew
                 self._lost_state = (
                     f"{_raised(self.name, error)[:-1]} while it read what it learned: it starts anew."
                 )
         while self._pending:
-            self._policy.observe(self._pending.popleft())
+            self._learner.observe(self._pending.popleft())
 
 
 class _PolicyFailure(Exception):  # noqa: N818  (a failure of the policy, which need not be an error of ours)
@@ -217,33 +223,6 @@ class _PolicyFailure(Exception):  # noqa: N818  (a failure of the policy, which 
         super().__init__(sentence)
         self.sentence = sentence
         self.infeasible = infeasible
-
-
-class _Raised(Exception):  # noqa: N818
-    """A BaseException of the policy's thread: a future would hand SystemExit on to the loop."""
-
-
-def _deliver(
-    loop: asyncio.AbstractEventLoop,
-    future: "asyncio.Future[T]",
-    *,
-    result: T | None = None,
-    error: BaseException | None = None,
-) -> None:
-    def settle() -> None:
-        if future.done():
-            return
-        if error is None:
-            future.set_result(result)  # type: ignore[arg-type]  # None only where T is None
-        elif isinstance(error, Exception) and not isinstance(error, StopIteration):
-            future.set_exception(error)
-        else:
-            future.set_exception(_Raised(type(error).__name__))
-
-    try:
-        loop.call_soon_threadsafe(settle)
-    except RuntimeError:
-        return  # the loop was closed meanwhile: nobody waits any more
 
 
 def _checked(view: PlanView, current: Plan, revision: object) -> Revision:
@@ -269,8 +248,15 @@ def _fault(view: PlanView, current: Plan) -> str:
 
 def _raised(name: str, error: Exception) -> str:
     text = " ".join(str(error).split())[:200]
-    kind = str(error) if isinstance(error, _Raised) else type(error).__name__
+    kind = str(error) if isinstance(error, RaisedToExit) else type(error).__name__
     return f"The policy {name} failed ({kind}{': ' + text if text and text != kind else ''})."
+
+
+def _learner(policy: Policy) -> LearningPolicy | None:
+    try:
+        return policy if isinstance(policy, LearningPolicy) else None
+    except Exception:  # looking at a stranger's attributes may raise anything
+        return None
 
 
 def _name_of(policy: Policy) -> str:

@@ -12,6 +12,12 @@ from eapg_split.planner.policy import LearningPolicy
 MAX_STATE_BYTES: Final = 1 << 20
 
 
+def default_folder(node: str) -> Path:
+    """Where a daemon keeps what its policies learned: under $XDG_STATE_HOME, or ~/.local/state without it."""
+    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(state) / "eapg_split" / "policies" / re.sub(r"[^A-Za-z0-9._]", "_", node)[:64]
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyStates:
     """The folder, which need not exist yet. With two jobs at a time what the later one saved stays."""

@@ -8,8 +8,8 @@ round trip through JSON. How much dearer its plans are than the best ones is mea
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from eapg_split.domain.plan import Plan
@@ -26,12 +26,10 @@ from eapg_split.planner.policy import (
     Refusal,
     RevisingPolicy,
     Revision,
-    StepMeasured,
-    TransferMeasured,
     Trigger,
 )
 from eapg_split.planner.solve import price
-from eapg_split.testing.views import hostile_views, random_view
+from eapg_split.testing.views import hostile_views, measured, random_view, with_slow_links
 
 DEFAULT_VIEWS: Final = 100
 P99_LIMIT_S: Final = 0.05
@@ -75,11 +73,11 @@ def check_policy(
     findings = [_finding(name, check) for name, check in checks]
     if not findings[0].passed:
         return tuple(findings)
-    measured = (
+    timed = (
         ("plans in time", lambda: _latency(make, situations)),
         ("regret against dp-static", lambda: _regret(make, situations, max_regret)),
     )
-    return (*findings, *(_measured(name, measure) for name, measure in measured))
+    return (*findings, *(_measured(name, measure) for name, measure in timed))
 
 
 def assert_policy(
@@ -197,7 +195,7 @@ def _revisions(make: Make, situations: Sequence[PlanView]) -> str:
         plan = _plan_or_none(policy, view)
         if plan is None or not isinstance(policy, RevisingPolicy):
             continue
-        changed = _worse(view, plan)
+        changed = with_slow_links(view, plan)
         for _ in range(2):
             try:
                 revision = policy.revise(changed, plan, _OCCASION)
@@ -218,17 +216,6 @@ def _check_revision(view: PlanView, current: Plan, revision: object) -> None:
     check_plan(view, rest_of(view, current) if revision.plan is None else revision.plan)
 
 
-def _worse(view: PlanView, plan: Plan) -> PlanView:
-    """The same situation, but every link from the first node that is left is twenty times slower."""
-    assert view.estimates is not None
-    first = plan.segments[0].node
-    links = {
-        ends: replace(link, bits_per_s=link.bits_per_s / 20) if ends[0] == first else link
-        for ends, link in view.estimates.links.items()
-    }
-    return replace(view, estimates=replace(view.estimates, links=links))
-
-
 def _state(make: Make, situations: Sequence[PlanView]) -> str:
     if not isinstance(make(), LearningPolicy):
         return "it keeps none"
@@ -238,7 +225,7 @@ def _state(make: Make, situations: Sequence[PlanView]) -> str:
     for view in situations[:20]:
         plan = _plan_or_none(learner, view)
         if plan is not None:
-            for measurement in _measurements(view, plan):
+            for measurement in measured(view, plan):
                 learner.observe(measurement)
     text = json.dumps(dict(learner.state_dict()), allow_nan=False)
     heir.load_state_dict(json.loads(text))
@@ -253,19 +240,6 @@ def _state(make: Make, situations: Sequence[PlanView]) -> str:
         except ValueError:
             continue
     return f"{len(text)} bytes after {min(20, len(situations))} jobs"
-
-
-def _measurements(view: PlanView, plan: Plan) -> Iterator[StepMeasured | TransferMeasured]:
-    """What such a job would measure: a little slower than was believed."""
-    assert view.estimates is not None
-    for segment in plan.segments:
-        estimate = view.estimates.nodes[segment.node]
-        for step in range(segment.start_step, segment.stop_step):
-            yield StepMeasured(segment.node, step, 1.3 * estimate.step_s[step])
-    for before, after in zip(plan.segments, plan.segments[1:], strict=False):
-        link = view.estimates.links.get((before.node, after.node))
-        if link is not None:
-            yield TransferMeasured(before.node, after.node, 1_000_000, 8e6 / link.bits_per_s * 1.5)
 
 
 def _latency(make: Make, situations: Sequence[PlanView]) -> Finding:

@@ -7,12 +7,13 @@ from itertools import permutations
 from random import Random
 from typing import Final
 
+from eapg_split.domain.plan import Plan
 from eapg_split.domain.request import Privacy, Request
 from eapg_split.domain.topology import Node, NodeId, Tier, Topology
 from eapg_split.domain.workload import Workload
 from eapg_split.eapg.workload import unroll
 from eapg_split.planner.estimates import CodecEstimate, Estimates, LinkEstimate, NodeEstimate
-from eapg_split.planner.policy import Goal, Objective, PlanView
+from eapg_split.planner.policy import Goal, Objective, PlanView, StepMeasured, TransferMeasured
 
 DEVICE: Final = NodeId("device")
 _CODECS: Final = ("auto", "lossless", "clean", "int8")
@@ -98,6 +99,30 @@ def hostile_views(seed: int = 0) -> Iterator[Hostile]:
     yield Hostile("no cuts allowed", replace(base, objective=replace(base.objective, max_cuts=0)))
     pinned = replace(base.objective, pins={"decode": base.topology.nodes[1].id})
     yield Hostile("an impossible pin", replace(base, objective=pinned))
+
+
+def with_slow_links(view: PlanView, plan: Plan) -> PlanView:
+    """The same situation, but every link from the first node that is left is twenty times slower."""
+    assert view.estimates is not None
+    first = plan.segments[0].node
+    links = {
+        ends: replace(link, bits_per_s=link.bits_per_s / 20) if ends[0] == first else link
+        for ends, link in view.estimates.links.items()
+    }
+    return replace(view, estimates=replace(view.estimates, links=links))
+
+
+def measured(view: PlanView, plan: Plan) -> Iterator[StepMeasured | TransferMeasured]:
+    """What such a job would measure: a little slower than was believed."""
+    assert view.estimates is not None
+    for segment in plan.segments:
+        estimate = view.estimates.nodes[segment.node]
+        for step in range(segment.start_step, segment.stop_step):
+            yield StepMeasured(segment.node, step, 1.3 * estimate.step_s[step])
+    for before, after in zip(plan.segments, plan.segments[1:], strict=False):
+        link = view.estimates.links.get((before.node, after.node))
+        if link is not None:
+            yield TransferMeasured(before.node, after.node, 1_000_000, 8e6 / link.bits_per_s * 1.5)
 
 
 def _calm_view(seed: int) -> PlanView:

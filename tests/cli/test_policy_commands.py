@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -106,6 +107,17 @@ def test_a_name_that_cannot_be_a_package_is_refused(name: str, tmp_path: Path) -
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_the_examples_keep_the_contract(path: Path) -> None:
     assert_policy(lambda: resolve(str(path)), views=30)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_the_policies_in_the_documents_keep_the_contract(number: int, tmp_path: Path) -> None:
+    """One of each level; each block is a whole file."""
+    document = (ROOT / "docs" / "policies.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", document, re.DOTALL)
+    assert len(blocks) == 3
+    file = tmp_path / "documented.py"
+    file.write_text(blocks[number])
+    assert_policy(lambda: resolve(str(file)), views=20)
 
 
 def test_there_is_an_example_of_five_lines_and_one_that_learns() -> None:

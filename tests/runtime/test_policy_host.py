@@ -14,7 +14,7 @@ from eapg_split.domain.plan import Cut, Plan, Segment
 from eapg_split.domain.request import Request
 from eapg_split.domain.topology import Node, NodeId, Tier, Topology
 from eapg_split.eapg.workload import unroll
-from eapg_split.errors import InfeasiblePlan
+from eapg_split.errors import InfeasiblePlan, InvalidRequest
 from eapg_split.planner.device_only import DeviceOnlyPolicy
 from eapg_split.planner.edge_only import EdgeOnlyPolicy
 from eapg_split.planner.policy import (
@@ -29,7 +29,7 @@ from eapg_split.planner.policy import (
     Trigger,
 )
 from eapg_split.planner.pyramid import PyramidPolicy
-from eapg_split.runtime.policy_host import HostLimits, PolicyHost
+from eapg_split.runtime.policy_host import HostLimits, PolicyHost, open_policy
 from eapg_split.runtime.policy_state import PolicyStates
 
 NAMES = tuple(CODECS)
@@ -276,3 +276,15 @@ async def test_a_state_that_cannot_be_kept_is_a_warning(tmp_path: Path) -> None:
     await guarded.plan(VIEW)
     assert "not kept" in await guarded.close()
     assert not any(tmp_path.glob("*"))  # noqa: ASYNC240
+
+
+async def test_loading_a_policy_holds_up_nothing_and_has_a_limit(tmp_path: Path) -> None:
+    slow = tmp_path / "slow.py"
+    slow.write_text("import time\ntime.sleep(3600)\n")
+    began = time.perf_counter()
+    with pytest.raises(InvalidRequest, match=r"0\.1 seconds"):
+        await open_policy(str(slow), 0.1)
+    assert time.perf_counter() - began < 2
+    assert (await open_policy("pyramid")).name == "pyramid"
+    with pytest.raises(InvalidRequest, match="no policy"):
+        await open_policy("fastest")
