@@ -18,6 +18,7 @@ listen = "127.0.0.1:7001"
 engine = "torch"
 threads = 2
 weights = "weights"
+profile = "costs.json"
 insecure = true
 drain_s = 3
 price_per_s = 0.5
@@ -57,6 +58,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
     assert settings.node == "phone"
     assert (settings.listen, settings.engine, settings.threads) == ("127.0.0.1:7001", "torch", 2)
     assert settings.weights == tmp_path / "weights"
+    assert settings.profile == tmp_path / "costs.json"
     assert settings.peers == (PeerAddress("edge", "10.0.0.2:7002"),)
     assert settings.tls == tls
     assert settings.insecure
