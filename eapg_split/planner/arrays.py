@@ -26,7 +26,7 @@ _LARGEST: Final = 1e15  # of any rate, power or price: sums of them stay finite
 _ABSENT: Final = NodeEstimate(step_s=())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NodeArrays:
     """[N] each, in the units of NodeEstimate. What is unknown limits nothing and costs nothing."""
 
@@ -50,7 +50,7 @@ class NodeArrays:
         return cls(*table)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LinkArrays:
     """[N, N] each, from row to column. A rate of 0 is no link; joules are of the device, for links that end there."""
 
@@ -78,7 +78,7 @@ class LinkArrays:
         return rate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CodedArrays:
     """What a state takes through each of K codecs at each boundary, and how long it is on its way.
 
@@ -123,7 +123,7 @@ class CodedArrays:
 
     @cached_property
     def _lines(self) -> Floats:
-        """[K, 2, B, 2]: slope and offset of both lines; infinite where a codec is not usable."""
+        """[K, 2, B, 2]: slope and offset of both lines; zeros where a codec is not usable."""
         single = 1.0 / self.parts
         coding = (self.encode_s + self.decode_s) * single
         lines = np.empty((len(self.bits), 2, len(self.parts), 2))
@@ -131,7 +131,6 @@ class CodedArrays:
         lines[:, 0, :, 1] = coding
         lines[:, 1, :, 0] = self.bits * single
         lines[:, 1, :, 1] = coding + np.maximum(self.encode_s, self.decode_s) * (1.0 - single)
-        lines[..., 1][~np.broadcast_to(self.usable[:, None], lines.shape[:3])] = math.inf
         return lines
 
     def seconds(self, seconds_per_bit: Floats) -> Iterator[Floats]:
@@ -141,9 +140,12 @@ class CodedArrays:
         """
         links = np.stack([seconds_per_bit, np.ones(len(seconds_per_bit))])
         both = np.empty((2, len(self.parts), len(seconds_per_bit)))
-        for lines in self._lines:  # products this small do not make the library start threads
-            np.matmul(lines, links, out=both)
-            yield np.maximum(both[0], both[1], out=both[0])
+        for lines, usable in zip(self._lines, self.usable, strict=True):
+            np.matmul(lines, links, out=both)  # a product this small does not make the library start threads
+            np.maximum(both[0], both[1], out=both[0])
+            if not usable.all():
+                both[0][~usable] = math.inf
+            yield both[0]
 
     def fastest(self, rate: Floats) -> Ints:
         """[B, M]: the number of the codec that arrives first over links of so many bits a second."""

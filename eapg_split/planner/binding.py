@@ -19,19 +19,19 @@ def what_binds(tables: CostTables, weights: Weights, path: Sequence[int]) -> str
     Looked at are first the limits on what a plan takes and the nodes that are not ready, then the rules about who may
     compute what, each left out for itself.
     """
-    problem = Problem(tables, weights)
-    free = problem.relaxed.path(tables.holder)
+    problem, unlimited = Problem(tables, weights), Problem(tables, weights, limited=False)
+    free = unlimited.best()
     if free != tuple(path):
         walked = problem.walk(free)
-        broken = problem.broken(walked)
-        if broken:
-            amount = broken[0].says(broken[0].amount(walked))
-            name = broken[0].name[0].upper() + broken[0].name[1:]
+        for budget in problem.broken(walked):
+            name, amount = budget.name[0].upper() + budget.name[1:], budget.says(budget.amount(walked))
             return f"{name} binds: without it the plan would be {_runs(tables, free)}, which takes {amount}."
-        late = max(walked.legs, key=lambda leg: leg.wait_s)
+    eager = problem.relaxed.path(tables.holder)
+    if eager != tuple(path):
+        late = max(problem.walk(eager).legs, key=lambda leg: leg.wait_s)
         if late.wait_s > 0:
             return (
-                f"{late.node} is not ready: else the plan would be {_runs(tables, free)}, which would wait "
+                f"{late.node} is not ready: else the plan would be {_runs(tables, eager)}, which would wait "
                 f"{late.wait_s:.3g} s for it."
             )
     return _rule_that_binds(tables, weights, path)

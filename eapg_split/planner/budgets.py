@@ -11,7 +11,7 @@ from eapg_split.planner.labels import TOLERANCE
 from eapg_split.planner.walk import Walk
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Budget:
     """One limit. `name` is how a sentence calls it, `unit` what its amounts are in.
 

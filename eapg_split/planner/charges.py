@@ -10,7 +10,7 @@ from eapg_split.planner.cost import CostTables
 from eapg_split.planner.weights import Weights
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Charge:
     """Amounts of one thing. `entries` is due besides a move, at the node where the state arrives."""
 

@@ -28,7 +28,7 @@ from eapg_split.planner.legality import open_crossings, open_steps
 from eapg_split.planner.policy import PlanView
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CostTables:
     """The costs of all that is left, for S steps, N nodes, K codecs and B = S + 1 boundaries. Build them with `of`.
 

@@ -15,7 +15,7 @@ from eapg_split.planner.labels import Bound, Dimension
 from eapg_split.planner.weights import Weights
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Counted:
     """D dimensions of labels. The objective and each limit are sums over them: `objective` [D], `rows` [limits, D]."""
 
@@ -61,7 +61,7 @@ class Counted:
         return cls(budgets, sums, tuple(dimensions), padded, rows, bounds)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Priced:
     """A backward pass over the objective and a price for each unit of each limit.
 

@@ -15,7 +15,7 @@ from eapg_split.planner.arrays import Floats
 from eapg_split.planner.charges import Charge
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """`value` [B, N], infinite where nothing legal leads to the end; `arcs` as in Charge."""
 

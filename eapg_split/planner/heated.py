@@ -20,7 +20,7 @@ from eapg_split.planner.weights import Weights
 _PASSES: Final = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Found:
     """A path, the walk through it with heat, and the tables under which it is the best."""
 

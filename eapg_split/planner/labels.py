@@ -24,7 +24,7 @@ MANY: Final = 1_000_000  # labels on one node
 _BLOCK: Final = 256
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dimension:
     """What labels count. A `clock` is time: on arrival it goes on to when the node is ready."""
 
@@ -45,7 +45,7 @@ class Dimension:
         return done
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bound:
     """coefficients . label + to_go <= limit, where `to_go` [B, N] is the least that can still come."""
 
@@ -63,7 +63,7 @@ class Bound:
         return self.limit + TOLERANCE * max(1.0, abs(self.limit))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Labels:
     """L ways to have come so far: where each is, what it took, which label it came from.
 
@@ -79,7 +79,7 @@ class Labels:
         return Labels(self.nodes[chosen], self.values[chosen], self.parents[chosen], self.strayed[chosen])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Search:
     """What to look for: labels of `dimensions` within `bounds`, and of those the least `objective` . label.
 

@@ -31,16 +31,17 @@ _LARGE: Final = (
 _FEW: Final = 12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Problem:
     """Tables with the weights of a goal; everything that several searches share is made once."""
 
     tables: CostTables
     weights: Weights
+    limited: bool = True  # False leaves all limits out, and keeps the rules about who may compute what
 
     @cached_property
     def budgets(self) -> tuple[Budget, ...]:
-        return budgets_of(self.tables)
+        return budgets_of(self.tables) if self.limited else ()
 
     @cached_property
     def relaxed(self) -> Table:

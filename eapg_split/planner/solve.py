@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 
@@ -29,9 +29,9 @@ class Solution:
     plan: Plan
     score: Score
     path: Path
-    tables: CostTables
+    tables: CostTables = field(repr=False, compare=False)
     weights: Weights
-    walked: Walk
+    walked: Walk = field(repr=False)
 
     @cached_property
     def runner_up(self) -> Plan | None:

@@ -1,6 +1,8 @@
 """The same costs once more, written plainly from the estimates, one path at a time: what the planner is held to."""
 
+import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +12,6 @@ from eapg_split.domain.request import Privacy
 from eapg_split.domain.workload import StageKind
 from eapg_split.planner.policy import PlanView
 from eapg_split.planner.weights import weights_of
-from tests.planner.instances import paths
 
 
 @dataclass
@@ -25,37 +26,38 @@ class Priced:
     objective: float
 
 
-def legal(view: PlanView, path: tuple[int, ...]) -> bool:
-    nodes, objective = view.topology.nodes, view.objective
-    estimates = view.estimates
+def legal(view: PlanView, step: int, number: int) -> bool:
+    """Whether a node may compute a step."""
+    node, objective, estimates = view.topology.nodes[number], view.objective, view.estimates
     assert estimates is not None
-    device = view.topology.device.id
     codecs = [c for c in estimates.codecs if objective.codec in ("auto", c.name)]
-    for step, number in enumerate(path, view.start_step):
-        node, stage = nodes[number], view.workload.stage_of(step)
-        bound = stage.kind is StageKind.DECODE or (
-            stage.sees_text and objective.privacy is Privacy.PROMPT_LOCAL
-        )
-        memory = [node.memory_bytes, objective.memory_caps.get(node.id)]
-        known = estimates.nodes[node.id]
-        if (bound and node.id != device) or node.id in view.unavailable:
-            return False
-        if any(cap is not None and cap < stage.memory_bytes for cap in memory):
-            return False
-        if objective.pins.get(stage.name, node.id) != node.id or not math.isfinite(known.step_s[step]):
-            return False
-        budget = min(known.max_entropy_bits, objective.max_entropy_bits)
-        if not bound and step > 0 and codecs and min(c.bits[step] for c in codecs) > budget:
-            return False
-    return True
+    stage = view.workload.stage_of(step)
+    bound = stage.kind is StageKind.DECODE or (stage.sees_text and objective.privacy is Privacy.PROMPT_LOCAL)
+    memory = [node.memory_bytes, objective.memory_caps.get(node.id)]
+    known = estimates.nodes[node.id]
+    if (bound and node.id != view.topology.device.id) or node.id in view.unavailable:
+        return False
+    if any(cap is not None and cap < stage.memory_bytes for cap in memory):
+        return False
+    if objective.pins.get(stage.name, node.id) != node.id or not math.isfinite(known.step_s[step]):
+        return False
+    budget = min(known.max_entropy_bits, objective.max_entropy_bits)
+    return bound or step == 0 or not codecs or min(c.bits[step] for c in codecs) <= budget
 
 
-def priced(view: PlanView, path: tuple[int, ...]) -> Priced | None:
-    """None where the path is illegal; limits are not looked at."""
+def paths(view: PlanView) -> Iterator[tuple[int, ...]]:
+    """Every way to put the steps that are left on nodes that may compute them."""
+    steps, numbers = range(view.start_step, view.workload.steps), range(len(view.topology.nodes))
+    return itertools.product(*([n for n in numbers if legal(view, step, n)] for step in steps))
+
+
+Moves = dict[tuple[int, int, int], tuple[float, float, float, float] | None]
+
+
+def priced(view: PlanView, path: tuple[int, ...], moves: Moves) -> Priced | None:
+    """None where a move is impossible; limits are not looked at. `moves` keeps what was computed of them."""
     estimates, nodes = view.estimates, view.topology.nodes
     assert estimates is not None
-    if not legal(view, path):
-        return None
     device = next(number for number, node in enumerate(nodes) if node.id == view.topology.device.id)
     here = device
     if view.start_step:
@@ -70,7 +72,10 @@ def priced(view: PlanView, path: tuple[int, ...]) -> Priced | None:
         node = estimates.nodes[nodes[number].id]
         compute = 0.0 if last else node.step_s[step]
         if number != here:
-            move = moved(view, step, here, number)
+            key = step, here, number
+            if key not in moves:
+                moves[key] = moved(view, *key)
+            move = moves[key]
             if move is None:
                 return None
             seconds, seconds95, joules, coding = move
@@ -155,7 +160,8 @@ def within(view: PlanView, plan: Priced, *, slack: float = 0.0) -> bool:
 
 def every(view: PlanView) -> list[Priced]:
     """All legal paths, limits not looked at."""
-    return [plan for path in paths(view) if (plan := priced(view, path)) is not None]
+    moves: Moves = {}
+    return [plan for path in paths(view) if (plan := priced(view, path, moves)) is not None]
 
 
 def binding(view: PlanView, seed: int) -> PlanView:

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -118,7 +117,7 @@ def limited(base: PlanView, seed: int) -> PlanView:
     random = np.random.default_rng([seed, 1])
     known, names = base.estimates, [node.id for node in base.topology.nodes]
     assert known is not None
-    bits = np.array([codec.bits for codec in known.codecs]).max()
+    bits = max((max(codec.bits) for codec in known.codecs), default=1e6)
 
     def sometimes(low: float, high: float, otherwise: float = math.inf) -> float:
         return float(random.uniform(low, high)) if random.random() < 0.3 else otherwise
@@ -152,8 +151,3 @@ def limited(base: PlanView, seed: int) -> PlanView:
         if target != at and random.random() < 0.5:
             changed = replace(changed, in_flight=Transfer(at, target, int(random.integers(0, 10**5))))
     return changed
-
-
-def paths(view: PlanView) -> Iterator[tuple[int, ...]]:
-    """Every way to put the steps that are left on nodes."""
-    return itertools.product(range(len(view.topology.nodes)), repeat=view.workload.steps - view.start_step)
