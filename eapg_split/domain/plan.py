@@ -117,8 +117,10 @@ class Plan:
         device = rules.topology.device.id
         for segment in self.segments:
             node = rules.topology.node(segment.node)
-            for step in range(segment.start_step, segment.stop_step):
-                stage = rules.workload.stage_of(step)
+            for stage in rules.workload.stages:
+                step = max(segment.start_step, stage.start_step)
+                if step >= min(segment.stop_step, stage.stop_step):
+                    continue
                 if stage.kind is StageKind.DECODE and node.id != device:
                     raise InfeasiblePlan(f"The decode step must run on the device, not on {node.id}.")
                 if stage.sees_text and rules.privacy is Privacy.PROMPT_LOCAL and node.id != device:
