@@ -41,7 +41,7 @@ class GenerateOptions:
 
 
 @dataclass(frozen=True)
-class _Device:
+class Device:
     """Where the job goes, how it is spoken to, and which nodes it is to use (none: those it knows)."""
 
     address: str
@@ -52,7 +52,10 @@ class _Device:
 @asynccontextmanager
 async def open_events(options: GenerateOptions) -> AsyncIterator[AsyncIterator[JobEvent]]:
     """The job's events; leaving the block cancels what still runs and stops the daemons that were started."""
-    async with _device(options) as device:
+    where = open_device(
+        options.nodes, engine=options.engine, threads=options.threads, weights=options.weights
+    )
+    async with where as device:
         job = JobOptions(
             policy=absolute(options.policy),  # the daemon may stand in another folder
             codec=options.codec,
@@ -68,17 +71,18 @@ async def open_events(options: GenerateOptions) -> AsyncIterator[AsyncIterator[J
 
 
 @asynccontextmanager
-async def _device(options: GenerateOptions) -> AsyncIterator[_Device]:
-    if options.nodes is not None:
-        yield await _listed_device(options.nodes)
+async def open_device(
+    nodes: Path | None, *, engine: str, threads: int, weights: Path | None
+) -> AsyncIterator[Device]:
+    """The device that a file of nodes lists, or one of three daemons that run as long as the block lasts."""
+    if nodes is not None:
+        yield await _listed_device(nodes)
         return
-    async with local_topology(
-        engine=options.engine, threads=options.threads, weights=options.weights
-    ) as topology:
-        yield _Device(topology.device_address)
+    async with local_topology(engine=engine, threads=threads, weights=weights) as topology:
+        yield Device(topology.device_address)
 
 
-async def _listed_device(path: Path) -> _Device:
+async def _listed_device(path: Path) -> Device:
     """The one node of the device tier among those that the file lists, with the others as its peers."""
     listed = read_nodes_file(path)
     access = Access(listed.tls, listed.insecure)
@@ -100,4 +104,4 @@ async def _listed_device(path: Path) -> _Device:
         if silent is not None:
             raise silent
         raise InvalidRequest(f"{path} lists no device: add the node that was started as device_node.")
-    return _Device(device.address, access, tuple(node for node in listed.nodes if node is not device))
+    return Device(device.address, access, tuple(node for node in listed.nodes if node is not device))

@@ -8,7 +8,7 @@ from typing import Final
 from eapg_split.domain.request import Privacy
 from eapg_split.domain.topology import NodeId
 from eapg_split.errors import InvalidRequest
-from eapg_split.planner.policy import MAX_CUTS, Goal
+from eapg_split.planner.policy import MAX_CUTS, Goal, Objective
 
 # More than any legal prompt, so that what is too long is reported by its rule and a pipe cannot fill the memory.
 _MAX_STDIN_BYTES: Final = 64 * 1024
@@ -38,6 +38,19 @@ def parse_steps(text: str) -> tuple[int, int, int, int]:
     except ValueError:
         raise InvalidRequest(f"--steps must be four whole numbers such as 16,8,4,4, not {text!r}.") from None
     return first, second, third, fourth
+
+
+def parse_wishes(
+    goal: str, max_entropy: float, max_cuts: int, *, pins: Sequence[str], caps: Sequence[str]
+) -> Objective:
+    """What plans are to mind besides privacy, codec and deadline."""
+    return Objective(
+        goal=parse_goal(goal),
+        max_entropy_bits=parse_entropy(max_entropy),
+        max_cuts=parse_cuts(max_cuts),
+        pins=parse_pins(pins),
+        memory_caps=parse_caps(caps),
+    )
 
 
 def parse_goal(text: str) -> Goal:
