@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 
 from eapg_split.codecs.base import Part
 from eapg_split.domain.telemetry import Telemetry
+from eapg_split.domain.topology import NodeId
 from eapg_split.errors import CorruptPayload, NodeUnavailable
 from eapg_split.rpc import methods
 from eapg_split.rpc.convert import description_from_proto, prepare_to_proto
@@ -84,6 +85,17 @@ class GrpcPeer:
         )
         async with errors_of(self.name):
             return description_from_proto(await call(node_pb2.DescribeRequest()), address=self._address)
+
+    async def identify(self) -> NodeId:
+        """Asks the node for its id, and it asks nobody."""
+        channel = await self._connect()
+        call = channel.unary_unary(
+            methods.DESCRIBE,
+            request_serializer=node_pb2.DescribeRequest.SerializeToString,
+            response_deserializer=node_pb2.NodeDescription.FromString,
+        )
+        async with errors_of(self.name):
+            return NodeId((await call(node_pb2.DescribeRequest(brief=True))).node)
 
     async def prepare(self, order: SegmentOrder) -> None:
         """Lets the node load the weights of a segment."""

@@ -9,6 +9,12 @@ from eapg_split.domain.request import Privacy, Request
 from eapg_split.domain.topology import Node, NodeId, Tier
 from eapg_split.errors import InvalidRequest
 from eapg_split.rpc.convert_handoff import declaration_to_proto
+from eapg_split.rpc.convert_hop import (
+    neighbour_to_proto,
+    neighbours_from_proto,
+    onward_from_proto,
+    onward_to_proto,
+)
 from eapg_split.rpc.convert_profile import costs_to_proto, profile_from_proto
 from eapg_split.rpc.v1 import common_pb2, node_pb2
 from eapg_split.runtime.deadline import Deadline
@@ -78,6 +84,7 @@ def order_to_proto(order: SegmentOrder, state: Declaration) -> node_pb2.RunHeade
         state=declaration_to_proto(state),
         resume=order.attempt > 1,
         result_db=order.result_db,
+        onward=onward_to_proto(order.onward),
         result_link_bits_per_s=order.result_link_bits_per_s,
     )
 
@@ -99,6 +106,7 @@ def order_from_proto(message: node_pb2.RunHeader) -> SegmentOrder:
         attempt=message.attempt,
         result_codec=message.result_codec,
         result_db=_quality_db(message.result_db),
+        onward=onward_from_proto(message.onward, message.stop_step),
         result_link_bits_per_s=message.result_link_bits_per_s,
         previews=message.previews,
         deadline=Deadline.after(message.remaining_s),
@@ -169,6 +177,7 @@ def description_to_proto(value: NodeDescription) -> node_pb2.NodeDescription:
         limits=node_pb2.Limits(sessions=value.limits.sessions, payload_bytes=value.limits.payload_bytes),
         costs=costs_to_proto(value.profile),
         price_per_s=value.price_per_s,
+        reaches=[neighbour_to_proto(sight) for sight in value.reaches],
     )
 
 
@@ -200,6 +209,7 @@ def description_from_proto(message: node_pb2.NodeDescription, *, address: str) -
         limits=Limits(sessions=message.limits.sessions, payload_bytes=message.limits.payload_bytes),
         profile=profile_from_proto(message),
         price_per_s=message.price_per_s,
+        reaches=neighbours_from_proto(message),
     )
 
 

@@ -4,6 +4,7 @@ from typing import assert_never
 
 from eapg_split.errors import CorruptPayload
 from eapg_split.rpc.convert import step_from_proto, step_to_proto
+from eapg_split.rpc.convert_hop import hop_from_proto, hop_to_proto
 from eapg_split.rpc.previews import preview_from_proto, preview_to_proto
 from eapg_split.rpc.v1 import job_pb2
 from eapg_split.runtime.events import (
@@ -34,7 +35,7 @@ def event_to_proto(event: JobEvent) -> job_pb2.JobEvent:
         case PreviewFrame():
             return job_pb2.JobEvent(preview=preview_to_proto(event))
         case Hop():
-            return job_pb2.JobEvent(hop=_hop_to_proto(event))
+            return job_pb2.JobEvent(hop=hop_to_proto(event))
         case Goodput():
             return job_pb2.JobEvent(goodput=_goodput_to_proto(event))
         case Notice(text):
@@ -63,7 +64,7 @@ def event_from_proto(message: job_pb2.JobEvent) -> JobEvent:
         case "preview":
             return preview_from_proto(message.preview)
         case "hop":
-            return _hop_from_proto(message.hop)
+            return hop_from_proto(message.hop)
         case "goodput":
             return _goodput_from_proto(message.goodput)
         case "notice":
@@ -149,38 +150,6 @@ def _reviewed_from_proto(message: job_pb2.PlanReviewed) -> PlanReviewed:
     )
 
 
-def _hop_to_proto(hop: Hop) -> job_pb2.Hop:
-    return job_pb2.Hop(
-        source=hop.source,
-        target=hop.target,
-        step=hop.step,
-        codec=hop.codec,
-        raw_bytes=hop.raw_bytes,
-        wire_bytes=hop.wire_bytes,
-        seconds=hop.seconds,
-        start_s=hop.start_s,
-        encode_s=hop.encode_s,
-        decode_s=hop.decode_s,
-        sent=hop.sent,
-    )
-
-
-def _hop_from_proto(message: job_pb2.Hop) -> Hop:
-    return Hop(
-        source=message.source,
-        target=message.target,
-        step=message.step,
-        codec=message.codec,
-        raw_bytes=message.raw_bytes,
-        wire_bytes=message.wire_bytes,
-        seconds=message.seconds,
-        start_s=message.start_s,
-        encode_s=message.encode_s,
-        decode_s=message.decode_s,
-        sent=tuple(message.sent),
-    )
-
-
 def _goodput_to_proto(goodput: Goodput) -> job_pb2.Goodput:
     return job_pb2.Goodput(
         source=goodput.source,
@@ -206,7 +175,7 @@ def _done_to_proto(done: JobDone) -> job_pb2.JobDone:
         wall_s=done.wall_s,
         frames_sha256=done.frames_sha256,
         segments=[_segment_to_proto(segment) for segment in done.segments],
-        hops=[_hop_to_proto(hop) for hop in done.hops],
+        hops=[hop_to_proto(hop) for hop in done.hops],
         peak_rss=[
             job_pb2.NodeMemory(node=node, peak_rss_bytes=size) for node, size in done.peak_rss_bytes.items()
         ],
@@ -224,6 +193,6 @@ def _done_from_proto(message: job_pb2.JobDone) -> JobDone:
         wall_s=message.wall_s,
         frames_sha256=message.frames_sha256,
         segments=tuple(_segment_from_proto(segment) for segment in message.segments),
-        hops=tuple(_hop_from_proto(hop) for hop in message.hops),
+        hops=tuple(hop_from_proto(hop) for hop in message.hops),
         peak_rss_bytes={each.node: each.peak_rss_bytes for each in message.peak_rss},
     )

@@ -27,6 +27,7 @@ from eapg_split.runtime.allocator import keep_freed_memory
 from eapg_split.runtime.engine import OpenEngine, engine_opener
 from eapg_split.runtime.own_profile import ProfileHome
 from eapg_split.runtime.profile_store import read as read_profile
+from eapg_split.runtime.neighbours import Neighbours
 from eapg_split.runtime.settings import DaemonSettings, PeerAddress
 from eapg_split.runtime.sink import OpenSink
 from eapg_split.runtime.telemetry.choice import telemetry_opener
@@ -99,7 +100,9 @@ async def _serve(settings: DaemonSettings, worker: Worker, open_sink: OpenSink |
         services = [methods.NODE_SERVICE]
         nodes = NodeService(worker)
         handlers = [nodes.handler()]
-        if open_sink is not None:
+        if open_sink is None:
+            worker.neighbours = Neighbours(peers)
+        else:
             services.append(methods.JOB_SERVICE)
             jobs = JobService(worker, peers, open_sink, open_peer=lambda peer: _open_peer(peer, settings))
             handlers.append(jobs.handler())

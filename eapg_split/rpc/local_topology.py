@@ -14,8 +14,10 @@ from pathlib import Path
 from eapg_split.domain.topology import Tier
 from eapg_split.errors import NodeUnavailable
 
-# The device comes last: it dials the other two, whose addresses it reads from their ready files.
+# The device comes last: it dials the other two, whose addresses it reads from their ready files. The edge hands on
+# to the cloud.
 _TIERS = (Tier.EDGE, Tier.CLOUD, Tier.DEVICE)
+_DIALS = {Tier.EDGE: (Tier.CLOUD,), Tier.CLOUD: (), Tier.DEVICE: (Tier.EDGE, Tier.CLOUD)}
 _TERMINATE_S = 2.0
 
 
@@ -88,9 +90,8 @@ async def _all_ready(
 async def _spawn(tier: Tier, folder: Path, options: Sequence[str]) -> asyncio.subprocess.Process:
     command = [sys.executable, "-m", f"{tier}_node", "--node", tier, "--listen", "127.0.0.1:0", *options]
     command += ["--ready-file", str(folder / f"{tier}.json")]
-    if tier is Tier.DEVICE:
-        for other in _TIERS[:-1]:
-            command += ["--peer", f"{other}=@{folder / f'{other}.json'}"]
+    for other in _DIALS[tier]:
+        command += ["--peer", f"{other}=@{folder / f'{other}.json'}"]
     with (folder / f"{tier}.log").open("wb") as log:
         return await asyncio.create_subprocess_exec(
             *command,

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import grpc
 
@@ -12,6 +12,7 @@ from eapg_split.codecs.base import Codec
 from eapg_split.errors import CorruptPayload, DeadlineExceeded, EapgError, NodeUnavailable
 from eapg_split.rpc.convert import order_to_proto, recall_to_proto, step_from_proto
 from eapg_split.rpc.convert_handoff import declaration_from_proto
+from eapg_split.rpc.convert_hop import further_peaks, hop_from_proto
 from eapg_split.rpc.frames import Arrived, PartReader, part_messages
 from eapg_split.rpc.previews import PreviewAssembly
 from eapg_split.rpc.v1 import common_pb2, node_pb2
@@ -226,6 +227,9 @@ class _WayBack:
         match field:
             case ReplyField.STEP:
                 await self._emit(step_from_proto(common_pb2.StepDone.FromString(bytes(body))))
+            case ReplyField.HOP:
+                hop = hop_from_proto(common_pb2.Hop.FromString(bytes(body)))
+                await self._emit(replace(hop, start_s=asyncio.get_running_loop().time() - hop.seconds))
             case ReplyField.PREVIEW:
                 frame = self._previews.add(common_pb2.PreviewFrame.FromString(bytes(body)))
                 if frame is not None:
@@ -255,6 +259,7 @@ class _WayBack:
             compute_s=cost.compute_s,
             peak_rss_bytes=cost.peak_rss_bytes,
             encode_s=cost.encode_s,
+            further_peaks=further_peaks(cost),
         )
 
     async def _add(self, arrived: Arrived | None, came: _Came) -> None:

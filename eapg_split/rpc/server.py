@@ -16,6 +16,7 @@ from eapg_split.rpc.convert import (
     step_to_proto,
 )
 from eapg_split.rpc.convert_handoff import declaration_from_proto, declaration_to_proto
+from eapg_split.rpc.convert_hop import hop_to_proto
 from eapg_split.rpc.convert_telemetry import interval_from_proto, telemetry_to_proto
 from eapg_split.rpc.frames import part_messages
 from eapg_split.rpc.incoming import Incoming
@@ -26,7 +27,7 @@ from eapg_split.rpc.probe import answer_probe
 from eapg_split.rpc.run_stream import RunStream, open_stream
 from eapg_split.rpc.v1 import node_pb2
 from eapg_split.rpc.wire import ReplyField, RequestField, pack
-from eapg_split.runtime.events import Accepted, PreviewFrame, SegmentEvent, StepDone
+from eapg_split.runtime.events import Accepted, Hop, PreviewFrame, SegmentEvent, StepDone
 from eapg_split.runtime.handoff import Declaration
 from eapg_split.runtime.kept import SegmentResult
 from eapg_split.runtime.peer import SegmentOrder
@@ -76,8 +77,8 @@ class NodeService:
     async def describe(
         self, request: node_pb2.DescribeRequest, context: "_Context[object, object]"
     ) -> node_pb2.NodeDescription:
-        del request, context
-        return description_to_proto(await self._worker.describe())
+        del context
+        return description_to_proto(await self._worker.describe(brief=request.brief))
 
     async def prepare(
         self, request: node_pb2.PrepareRequest, context: "_Context[object, object]"
@@ -193,6 +194,8 @@ def _put(outbox: Outbox, event: SegmentEvent) -> None:
             outbox.say(pack(ReplyField.ACCEPTED, accepted.SerializeToString()))
         case StepDone():
             outbox.step(pack(ReplyField.STEP, step_to_proto(event).SerializeToString()))
+        case Hop():
+            outbox.step(pack(ReplyField.HOP, hop_to_proto(event).SerializeToString()))
         case PreviewFrame():
             bands = preview_bands(event)
             outbox.preview([pack(ReplyField.PREVIEW, band.SerializeToString()) for band in bands])
@@ -213,6 +216,9 @@ async def _send(result: SegmentResult, outbox: Outbox) -> None:
                 await outbox.send(message)
             index += len(batch)
     cost = node_pb2.RunDone(
-        compute_s=result.compute_s, peak_rss_bytes=result.peak_rss_bytes, encode_s=outgoing.encode_s
+        compute_s=result.compute_s,
+        peak_rss_bytes=result.peak_rss_bytes,
+        encode_s=outgoing.encode_s,
+        further_peaks=result.further_peaks,
     )
     await outbox.finish(pack(ReplyField.DONE, cost.SerializeToString()))

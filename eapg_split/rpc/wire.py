@@ -43,6 +43,7 @@ class ReplyField(IntEnum):
     ACKS = 8
     PART = 9
     FAILING = 10
+    HOP = 11
 
 
 def pack(field: int, body: bytes | memoryview) -> bytes:

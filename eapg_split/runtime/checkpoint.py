@@ -65,6 +65,12 @@ class KeptTensor:
             self._digest = await asyncio.to_thread(digest_of, await self.array(codecs))
         return self._digest
 
+    async def as_it_is(self, codecs: Codecs) -> Encoding:
+        """The parts that it came or went as, or exact ones."""
+        if self._coded is not None:
+            return self._coded
+        return (await self.through(codecs["lossless"], codecs, DEFAULT_FIDELITY))[0]
+
     async def through(
         self, codec: Codec, codecs: Codecs, fidelity: Fidelity
     ) -> tuple["Encoding", "KeptTensor"]:

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from itertools import pairwise
 
 from eapg_split.codecs.base import Fidelity
 from eapg_split.domain.error_budget import ErrorBudget
@@ -85,6 +86,7 @@ class Coordinator:
         self._checkpoint = Checkpoint(0, self._worker.setup.codecs, {}, ErrorBudget(job.quality_db))
         self._remote = RemoteSegments(cluster, self._fidelity, self._step_there)
         self._host = PolicyHost(job.policy, states=job.policy_states)
+        self._views: Views
         self._planner: Replanner
         self._recall = Recall()
         self._told: frozenset[NodeId] = frozenset()
@@ -120,7 +122,7 @@ class Coordinator:
             watch = None
             if self._job.wants_estimates:
                 watch = await until_the_end.enter_async_context(watched(self._cluster))
-            views = Views(self._job, self._cluster, workload, watch)
+            self._views = views = Views(self._job, self._cluster, workload, watch)
             await views.prepare()
             self._planner = Replanner(self._host, views, self._forward, revises=self._job.revises)
             await until_the_end.enter_async_context(self._planner.attending(watch))
@@ -200,13 +202,17 @@ class Coordinator:
             await asyncio.sleep(_BACKOFF_S * 2 ** (attempt - 2))
         else:
             self._recall = Recall()
-        run = self._run_here if self._cluster.is_own(segment.node) else self._run_there
-        running = asyncio.create_task(run(segment, attempt, workload))
-        self._planner.running = self._in_flight(state, running, workload)
+        further = self._further(state, workload)
+        if self._cluster.is_own(segment.node):
+            running = asyncio.create_task(self._run_here(segment, attempt, workload))
+        else:
+            running = asyncio.create_task(self._run_there(state, further, workload))
+        self._planner.running = self._in_flight(state, further, running, workload)
         try:
             step = await running
         except EapgError as error:
             _log.warning("session %s: %s failed: %s", self._job.session, segment, error)
+            self._blame(error, segment, further)
             return SegmentFailed(segment, attempt, error)
         except asyncio.CancelledError:
             task = asyncio.current_task()
@@ -217,21 +223,47 @@ class Coordinator:
             self._planner.running = None
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
-        if step < segment.stop_step or self._planner.decided:
+        if self._planner.decided or step < (segment, *further)[-1].stop_step:
             return SegmentHandedBack(segment, attempt, step, unasked=not self._planner.decided)
-        return SegmentCommitted(segment, attempt)
+        return SegmentCommitted(segment, attempt, step)
 
-    def _in_flight(self, state: Running, running: "asyncio.Task[int]", workload: Workload) -> InFlight:
+    def _further(self, state: Running, workload: Workload) -> tuple[Segment, ...]:
+        """The segments to whose nodes the running one's should hand its state on, so that it passes the device."""
+        chain = [state.segment]
+        for segment in state.plan.segments[state.index + 1 :]:
+            pair = chain[-1], segment
+            if any(self._cluster.is_own(each.node) for each in pair):
+                break
+            if not self._views.routes.hands_on(*pair, workload):
+                break
+            chain.append(segment)
+        return tuple(chain[1:])
+
+    def _blame(self, error: EapgError, segment: Segment, further: Sequence[Segment]) -> None:
+        """A state that could not be handed on comes home the next time."""
+        for before, after in pairwise((segment, *further)):
+            if error.node_id == after.node:
+                self._views.routes.broke(before.node, after.node)
+
+    def _in_flight(
+        self,
+        state: Running,
+        further: tuple[Segment, ...],
+        running: "asyncio.Task[int]",
+        workload: Workload,
+    ) -> InFlight:
         segment = state.segment
 
         def abandon() -> None:
             running.cancel()
 
         def terms(step: int, plan: Plan) -> HandBack:
-            return self._remote.terms(self._assignment(segment, state.attempt, workload), step, plan)
+            task = self._assignment(segment, state.attempt, workload, further)
+            return self._remote.terms(task, step, plan)
 
         return InFlight(
             segment=segment,
+            further=further,
             plan=state.plan,
             unavailable=state.unavailable,
             own=self._cluster.is_own(segment.node),
@@ -263,18 +295,24 @@ class Coordinator:
         placed, seconds = self._placed(segment), asyncio.get_running_loop().time() - began
         await self._forward(StepDone(placed.node, placed.tier, stage.name, last, workload.steps, seconds))
 
-    async def _run_there(self, segment: Segment, attempt: int, workload: Workload) -> int:
+    async def _run_there(self, state: Running, further: tuple[Segment, ...], workload: Workload) -> int:
+        segment, attempt = state.segment, state.attempt
         if attempt > 1:
             await self._cluster.check_alive(segment.node)  # a node that hangs must not cost its time twice
-        task = self._assignment(segment, attempt, workload)
+        task = self._assignment(segment, attempt, workload, further)
         self._checkpoint, done = await self._remote.run(task)
-        self._commit(segment, done.stop_step, done.peak_rss_bytes)
+        peaks = {segment.node: done.peak_rss_bytes, **done.further_peaks}
+        for part in (segment, *further):
+            if part.start_step < done.stop_step:
+                self._commit(part, min(part.stop_step, done.stop_step), peaks.get(part.node, 0))
         return done.stop_step
 
-    def _assignment(self, segment: Segment, attempt: int, workload: Workload) -> Assignment:
+    def _assignment(
+        self, segment: Segment, attempt: int, workload: Workload, further: tuple[Segment, ...]
+    ) -> Assignment:
         assert self._plan is not None
         order = self._order(segment, attempt, workload)
-        return Assignment(segment.node, order, self._plan, workload, self._checkpoint, self._recall)
+        return Assignment(segment.node, order, self._plan, workload, self._checkpoint, self._recall, further)
 
     async def _fidelity(self, workload: Workload, step: int, target_db: float) -> Fidelity:
         """What a lossy codec may do to the state before `step`, so that this cut alone leaves `target_db`."""

@@ -203,7 +203,7 @@ class Passage:
     moment_s: float
 
 
-SegmentEvent = Accepted | Acknowledged | Returning | Passage | StepDone | PreviewFrame
+SegmentEvent = Accepted | Acknowledged | Returning | Passage | StepDone | PreviewFrame | Hop
 JobEvent = (
     PlanMade
     | PlanReviewed

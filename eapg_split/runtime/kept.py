@@ -1,11 +1,12 @@
 """The result of a segment on its way back, kept for as long as its sender may ask again because it was lost."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from eapg_split.codecs.base import Codec, Fidelity
 from eapg_split.domain.latent import Latent
 from eapg_split.runtime.handoff import Coded, Encoding, Item, Outgoing, SameAsInput
-from eapg_split.runtime.peer import SegmentOrder
+from eapg_split.runtime.peer import Onward, SegmentOrder
 from eapg_split.runtime.sessions import BySession
 from eapg_split.runtime.settings import Limits
 
@@ -21,9 +22,12 @@ class SegmentResult:
     stop_step: int
     compute_s: float
     peak_rss_bytes: int
+    further_peaks: Mapping[str, int] = field(
+        default_factory=dict
+    )  # of the nodes that the state was handed on to
 
 
-_Key = tuple[int, int, str, str]
+_Key = tuple[int, int, str, str, tuple[Onward, ...]]
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class KeptResults:
 
 
 def _key(order: SegmentOrder, handoff: str) -> _Key:
-    return order.start_step, order.stop_step, handoff, order.result_codec
+    return order.start_step, order.stop_step, handoff, order.result_codec, order.onward
 
 
 def way_back(codec: Codec, fidelity: Fidelity, state: Latent, after: Latent) -> Outgoing:

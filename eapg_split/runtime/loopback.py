@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from eapg_split.domain.telemetry import Telemetry
+from eapg_split.domain.topology import NodeId
 from eapg_split.runtime.events import Returning
 from eapg_split.runtime.handoff import Outgoing
 from eapg_split.runtime.peer import Emit, NodeDescription, SegmentDone, SegmentOrder
@@ -28,6 +29,10 @@ class LoopbackPeer:
         """What the worker says of itself."""
         return await self._worker.describe()
 
+    async def identify(self) -> NodeId:
+        """The worker's own id."""
+        return self._worker.setup.node
+
     async def prepare(self, order: SegmentOrder) -> None:
         """Loads the segment's weights."""
         await self._worker.prepare(order)
@@ -50,6 +55,7 @@ class LoopbackPeer:
             compute_s=result.compute_s,
             peak_rss_bytes=result.peak_rss_bytes,
             encode_s=result.outgoing.encode_s,
+            further_peaks=result.further_peaks,
         )
 
     async def telemetry(self, interval_s: float = 1.0) -> AsyncGenerator[Telemetry, None]:

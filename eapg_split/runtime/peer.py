@@ -1,13 +1,14 @@
 """Another node as seen from here: the seam between the coordinator and whatever carries its calls."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
 
 from eapg_split.domain.profile import Profile
 from eapg_split.domain.request import Request
-from eapg_split.domain.telemetry import Telemetry
-from eapg_split.domain.topology import Node
+from eapg_split.domain.telemetry import LinkSight, Telemetry
+from eapg_split.domain.topology import Node, NodeId
 from eapg_split.runtime.deadline import Deadline
 from eapg_split.runtime.events import SegmentEvent
 from eapg_split.runtime.handoff import Declaration, Outgoing
@@ -33,6 +34,20 @@ class NodeDescription:
     limits: Limits = field(default_factory=Limits)
     profile: Profile | None = None  # what its steps cost, where it knows
     price_per_s: float = 0.0  # money for a second of computing
+    reaches: tuple[LinkSight, ...] = ()  # the nodes to which it can hand a state on; a rate of 0 is unknown
+
+
+@dataclass(frozen=True)
+class Onward:
+    """Where a state goes after a segment, without coming home: to `node`, which computes up to `stop_step`.
+
+    It goes there through `codec`; a lossy one is to leave `quality_db` of the final video, 0 leaves it to the codec.
+    """
+
+    node: NodeId
+    stop_step: int
+    codec: str = "lossless"
+    quality_db: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +57,8 @@ class SegmentOrder:
     Idempotent by the session, the steps and the id of the hand-off: a node that still has the result of the same input
     answers with it; a newer attempt replaces one that is running, and sends only the parts which that one did not
     bring; an older one is refused. A lossy `result_codec` is to leave `result_db` of the final video by itself.
+
+    With `onward` the node hands its state on instead of returning it, and returns what comes back from there.
     """
 
     session: str
@@ -54,6 +71,7 @@ class SegmentOrder:
     result_db: float = 0.0  # 0 leaves it to the codec
     result_link_bits_per_s: float = 0.0  # of the way back, 0 where nobody knows it
     previews: bool = False
+    onward: tuple[Onward, ...] = ()
     deadline: Deadline = field(default_factory=Deadline)
 
 
@@ -72,6 +90,9 @@ class SegmentDone:
     peak_rss_bytes: int
     encode_s: float = 0.0
     decode_s: float = 0.0
+    further_peaks: Mapping[str, int] = field(
+        default_factory=dict
+    )  # memory of the nodes that it was handed on to
     arrived_s: float = 0.0  # when its last part had come, on the loop's clock
 
     @classmethod
@@ -83,6 +104,7 @@ class SegmentDone:
         compute_s: float,
         peak_rss_bytes: int,
         encode_s: float,
+        further_peaks: Mapping[str, int] = MappingProxyType({}),
     ) -> "SegmentDone":
         """What has come. Raises CorruptPayload where it is not whole."""
         received = await reception.finish()
@@ -95,6 +117,7 @@ class SegmentDone:
             peak_rss_bytes,
             encode_s,
             reception.seconds,
+            further_peaks,
             reception.arrived_s,
         )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from eapg_split.codecs.base import Fidelity
 from eapg_split.domain.error_budget import ErrorBudget
-from eapg_split.domain.plan import Plan
+from eapg_split.domain.plan import Plan, Segment
 from eapg_split.domain.topology import NodeId
 from eapg_split.domain.workload import Workload
 from eapg_split.errors import CorruptPayload, SessionNotFound
@@ -25,7 +25,7 @@ from eapg_split.runtime.events import (
 )
 from eapg_split.runtime.handoff import Coded, Declaration, Outgoing, SameAsInput
 from eapg_split.runtime.links import on_link
-from eapg_split.runtime.peer import SegmentDone, SegmentOrder
+from eapg_split.runtime.peer import Onward, SegmentDone, SegmentOrder
 from eapg_split.runtime.recall import HandBack, Recall
 
 PermittedLoss = Callable[[Workload, int, float], Awaitable[Fidelity]]
@@ -42,6 +42,7 @@ class Assignment:
     workload: Workload
     checkpoint: Checkpoint
     recall: Recall = field(default_factory=Recall)
+    further: tuple[Segment, ...] = ()  # to which the node hands the state on
 
 
 class RemoteSegments:
@@ -109,6 +110,7 @@ class RemoteSegments:
             if lossless or isinstance(item, SameAsInput)
         ]
         self._held[task.node] = (*departure.arrives.values(), *here_too)
+        budget = _spent(budget, order, done.stop_step)
         if not lossless:
             budget = budget.without(budget.share_of(terms.quality_db))
         return Checkpoint(done.stop_step, self._codecs, tensors, budget), done
@@ -131,8 +133,20 @@ class RemoteSegments:
     def _ordered(self, task: Assignment, budget: ErrorBudget) -> SegmentOrder:
         """The order with what its result may lose."""
         rate = self._cluster.worker.links.bits_per_s(task.node, self._cluster.worker.setup.node)
-        target_db = self._target_db(task.plan, task.order.stop_step, budget)
-        return replace(task.order, result_db=target_db, result_link_bits_per_s=rate or 0.0)
+        onward: list[Onward] = []
+        stop = task.order.stop_step
+        for segment in task.further:
+            codec, target_db = task.plan.codec_at(stop), self._target_db(task.plan, stop, budget)
+            budget = budget.without(budget.share_of(target_db))
+            onward.append(Onward(segment.node, segment.stop_step, codec, target_db))
+            stop = segment.stop_step
+        return replace(
+            task.order,
+            onward=tuple(onward),
+            result_codec=task.plan.codec_at(stop),
+            result_db=self._target_db(task.plan, stop, budget),
+            result_link_bits_per_s=rate or 0.0,
+        )
 
     async def _loss(self, task: Assignment, step: int, budget: ErrorBudget) -> tuple[Fidelity, float]:
         """What the cut before `step` may lose, and its share of the budget; nothing where its codec is lossless."""
@@ -149,8 +163,23 @@ class RemoteSegments:
         return budget.target_db(budget.share(to_come))
 
 
+def _stop_of(order: SegmentOrder) -> int:
+    """Where the last node that the order names ends."""
+    return order.onward[-1].stop_step if order.onward else order.stop_step
+
+
+def _spent(budget: ErrorBudget, order: SegmentOrder, reached: int) -> ErrorBudget:
+    """What the state lost on its way from node to node, as far as it came."""
+    step = order.stop_step
+    for onward in order.onward:
+        if reached > step:
+            budget = budget.without(budget.share_of(onward.quality_db))
+        step = onward.stop_step
+    return budget
+
+
 def _check_result(done: SegmentDone, order: SegmentOrder, task: Assignment) -> None:
-    if not order.start_step < done.stop_step <= order.stop_step:
+    if not order.start_step < done.stop_step <= _stop_of(order):
         raise CorruptPayload(
             f"Node {task.node} returned the state before step {done.stop_step}, which is not of its segment.",
             node_id=task.node,
@@ -161,7 +190,7 @@ def _check_result(done: SegmentDone, order: SegmentOrder, task: Assignment) -> N
 
 def _terms_of(done: SegmentDone, order: SegmentOrder, recall: Recall) -> HandBack:
     """How the result was coded: as the recall said where it ended the segment, else as the order did."""
-    early = recall.ends_at(done.stop_step) if done.stop_step < order.stop_step else None
+    early = recall.ends_at(done.stop_step) if done.stop_step < _stop_of(order) else None
     return early or HandBack(done.stop_step, order.result_codec, order.result_db)
 
 

@@ -25,9 +25,13 @@ _MOST_NEWS: Final = 64  # that wait for the look before them
 
 @dataclass
 class InFlight:
-    """The segment that runs, as the device sees it. `plan` is the one that it belongs to."""
+    """The segment that runs, as the device sees it. `plan` is the one that it belongs to.
+
+    `further` are the segments to whose nodes its state is handed on, so that it comes home after the last of them.
+    """
 
     segment: Segment
+    further: tuple[Segment, ...]
     plan: Plan
     unavailable: frozenset[NodeId]
     own: bool
@@ -39,6 +43,15 @@ class InFlight:
 
     def __post_init__(self) -> None:
         self.reached = self.segment.start_step
+
+    @property
+    def stop_step(self) -> int:
+        """Where the state comes home if nobody recalls it."""
+        return (self.segment, *self.further)[-1].stop_step
+
+    def node_at(self, step: int) -> NodeId:
+        """Who computes a step of it."""
+        return next(part.node for part in (self.segment, *self.further) if step < part.stop_step)
 
 
 @dataclass(frozen=True)
@@ -93,7 +106,8 @@ class Replanner:
         flight = self.running
         if flight is None:
             return
-        arrived = not flight.own and event.step == flight.segment.start_step
+        starts = [part.start_step for part in (flight.segment, *flight.further)]
+        arrived = not flight.own and event.step in starts
         flight.reached = event.step + 1
         self._host.observe(StepMeasured(NodeId(event.node), event.step, event.seconds))
         await self.look(self._views.stepped(event, arrived=arrived), at_boundary=at_boundary)
@@ -155,8 +169,8 @@ class Replanner:
                     await self._look(occasion, flight, step, transfer)
 
     async def _look(self, occasion: Occasion, flight: InFlight, step: int, transfer: Transfer | None) -> None:
-        there = transfer is None and not flight.own and step < flight.segment.stop_step
-        at = flight.segment.node if there else None
+        there = transfer is None and not flight.own and step < flight.stop_step
+        at = flight.node_at(step - 1) if there else None
         view = self._views.at(step, flight.unavailable, at=at, in_flight=transfer)
         current = self._decided.plan if self._decided is not None else flight.plan
         try:
@@ -188,18 +202,17 @@ def _next_boundary(flight: InFlight, transfer: Transfer | None, *, at_boundary: 
     """Where the segment can end at the earliest: while a state is on its way, before its first step."""
     if transfer is not None:
         return flight.segment.start_step
-    return min(flight.reached + (0 if at_boundary else 1), flight.segment.stop_step)
+    return min(flight.reached + (0 if at_boundary else 1), flight.stop_step)
 
 
 def _adopt(flight: InFlight, plan: Plan, step: int, *, moving: bool) -> None:
-    """Ends the segment where the new plan leaves its node. What only comes after it needs no hand-back."""
-    first = plan.segments[0]
-    stays = first.node == flight.segment.node
-    if moving and not stays:
+    """Ends the segment where the new plan leaves its nodes. What only comes after it needs no hand-back."""
+    stop = step
+    while stop < flight.stop_step and plan.segment_at(stop).node == flight.node_at(stop):
+        stop += 1
+    if moving and stop == step:
         flight.abandon()
-        return
-    stop = min(first.stop_step, flight.segment.stop_step) if stays else step
-    if stop < flight.segment.stop_step or flight.recall.terms is not None:
+    elif stop < flight.stop_step or flight.recall.terms is not None:
         flight.recall.ask(flight.terms(stop, plan))
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Final
 
 from eapg_split.codecs.base import Fidelity
@@ -16,11 +15,11 @@ from eapg_split.planner.estimates import Estimates, LinkEstimate
 from eapg_split.planner.knowledge import NodeKnowledge
 from eapg_split.planner.outlook import Outlook, codec_options
 from eapg_split.planner.policy import Occasion, PlanView, Transfer, Trigger
-from eapg_split.planner.priors import assumed_link
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.events import StepDone
 from eapg_split.runtime.job import Job
 from eapg_split.runtime.probing import refresh_links
+from eapg_split.runtime.routes import Routes
 from eapg_split.runtime.watch import NodeWatch
 
 SILENT_S: Final = 5.0  # without telemetry, of which there is some every second
@@ -38,6 +37,7 @@ class Views:
         self._cluster = cluster
         self._workload = workload
         self._watch = watch
+        self.routes = Routes(cluster, watch.latest if watch is not None else lambda node: None)
         self._drift = Drift()
         self._began_s = asyncio.get_running_loop().time()
         self._outlook: Outlook | None = None
@@ -190,7 +190,7 @@ class Views:
         )
 
     def _links(self) -> Mapping[tuple[NodeId, NodeId], LinkEstimate | None]:
-        """From and to the device as it was measured; between two others, through the device."""
+        """From and to the device as it was measured; between two others past it, or through it."""
         topology = self._cluster.topology
         own = topology.device.id
         others = [node.id for node in topology.nodes if node.id != own]
@@ -201,30 +201,13 @@ class Views:
         for source in others:
             for target in others:
                 if source != target:
-                    links[source, target] = _through(
-                        self._believed_link(source, own),
-                        self._believed_link(own, target),
-                    )
+                    links[source, target] = self._between(source, target)
         return links
+
+    def _between(self, source: NodeId, target: NodeId) -> LinkEstimate:
+        """The faster way from one other node to another."""
+        direct, by_device = self.routes.direct(source, target), self.routes.through_device(source, target)
+        return direct if direct is not None and direct.bits_per_s > by_device.bits_per_s else by_device
 
     def _link(self, source: NodeId, target: NodeId) -> LinkEstimate | None:
         return self._cluster.worker.links.estimate(source, target)
-
-    def _believed_link(self, source: NodeId, target: NodeId) -> LinkEstimate:
-        """As it was measured, and where it was not as links between such tiers are."""
-        topology = self._cluster.topology
-        assumed = assumed_link(topology.node(source).tier, topology.node(target).tier)
-        found = self._link(source, target)
-        if found is None:
-            return assumed
-        return replace(found, rtt_s=assumed.rtt_s) if math.isnan(found.rtt_s) else found
-
-
-def _through(first: LinkEstimate, second: LinkEstimate) -> LinkEstimate:
-    """Two links one after the other: the state is whole in between."""
-    return LinkEstimate(
-        bits_per_s=1 / (1 / first.bits_per_s + 1 / second.bits_per_s),
-        rtt_s=first.rtt_s + second.rtt_s,
-        sigma=max(first.sigma, second.sigma),
-        joules_per_byte=first.joules_per_byte + second.joules_per_byte,
-    )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from eapg_split.codecs.base import DEFAULT_FIDELITY, Codec, Fidelity
 from eapg_split.domain.latent import Latent
 from eapg_split.domain.request import Request
-from eapg_split.domain.telemetry import MAX_RESIDENT, Telemetry, reading
+from eapg_split.domain.telemetry import MAX_RESIDENT, LinkSight, Telemetry, reading
 from eapg_split.domain.topology import Node, NodeId, Tier
 from eapg_split.domain.workload import StageKind, Workload
 from eapg_split.errors import (
@@ -25,19 +25,22 @@ from eapg_split.errors import (
     Unsupported,
 )
 from eapg_split.runtime.backlog import Backlog
+from eapg_split.runtime.checkpoint import Checkpoint, KeptTensor
 from eapg_split.runtime.engine import Engine
 from eapg_split.runtime.events import Accepted, StepDone
+from eapg_split.runtime.forwarding import Forwarder
 from eapg_split.runtime.handoff import Declaration
 from eapg_split.runtime.held import HeldStates
 from eapg_split.runtime.kept import KeptResults, SegmentResult, way_back
 from eapg_split.runtime.links import LinkRates, on_link
 from eapg_split.runtime.memory import peak_resident_bytes, resident_bytes
+from eapg_split.runtime.neighbours import Neighbours
 from eapg_split.runtime.own_profile import OwnProfile, ProfileHome
 from eapg_split.runtime.peer import Emit, NodeDescription, SegmentOrder
 from eapg_split.runtime.places import Places
 from eapg_split.runtime.preview import preview_frames
 from eapg_split.runtime.recall import HandBack, Recall
-from eapg_split.runtime.reception import Reception
+from eapg_split.runtime.reception import Received, Reception
 from eapg_split.runtime.serial_thread import SerialThread
 from eapg_split.runtime.settings import Limits, Network
 from eapg_split.runtime.state_checks import check_declaration, check_finite, check_spec
@@ -89,15 +92,17 @@ class Worker:
         self._kept = KeptResults(setup.limits)
         self._held = HeldStates(setup.limits)
         self._serving: dict[Recall, SegmentOrder] = {}
+        self.neighbours = Neighbours()  # to which it may hand a state on
 
     @property
     def running_sessions(self) -> int:
         """How many sessions have a segment in flight here."""
         return len(self.places)
 
-    async def describe(self) -> NodeDescription:
-        """What this node is and can do. Raises CorruptWeights when there are no usable weights."""
+    async def describe(self, *, brief: bool = False) -> NodeDescription:
+        """What this node is and can do; `brief` asks no other node. Raises CorruptWeights without usable weights."""
         engine = await self.engine()
+        further = () if brief else await self.neighbours.ids()
         setup = self.setup
         profile = self.profile.current or await self._call("profiling", lambda: self.profile.open(engine))
         return NodeDescription(
@@ -111,6 +116,10 @@ class Worker:
             limits=setup.limits,
             profile=profile,
             price_per_s=setup.price_per_s,
+            reaches=tuple(
+                LinkSight(setup.node, node, self.links.bits_per_s(setup.node, node) or 0.0)
+                for node in further
+            ),
         )
 
     async def telemetry(self) -> Telemetry:
@@ -155,10 +164,10 @@ class Worker:
             while reached < order.stop_step and early is None:
                 state = await self._step(order, workload, reached, state, emit)
                 reached += 1
-                if recall is not None and reached < order.stop_step:
+                if recall is not None and (reached < order.stop_step or order.onward):
                     early = recall.ends_at(reached)
             check_finite(state, self.setup.node)
-            return Reached(state, reached, early)
+            return Reached(state, reached, None if early is None else replace(early, step=reached))
 
     def give_back(self) -> None:
         """Hands back, at their next step boundaries, the segments that run here for others."""
@@ -186,6 +195,7 @@ class Worker:
             self.setup.codecs,
             given=self._held.given(order.session, declaration),
             limit_bytes=self.setup.limits.payload_bytes,
+            keep=bool(order.onward),  # what only passes through goes on as it came
         )
         self._held.begin(order.session, reception)
         return reception
@@ -204,20 +214,62 @@ class Worker:
             await emit(Accepted(reception.seconds))
             if kept is not None:
                 return kept
-            state = Latent(received.arrays)
-            began = asyncio.get_running_loop().time()
             with self._recallable(order, recall or Recall()) as serving:
-                reached = await self.execute(order, state, emit, serving)
-            compute_s = asyncio.get_running_loop().time() - began
-        terms = reached.early or HandBack(order.stop_step, order.result_codec, order.result_db)
-        codec = await on_link(self._codec(terms.codec), order.result_link_bits_per_s or None)
-        outgoing = way_back(codec, await self._permitted(order, terms, reached), state, reached.state)
-        result = SegmentResult(outgoing, reached.stop_step, compute_s, peak_resident_bytes())
+                began = asyncio.get_running_loop().time()
+                reached = await self.execute(order, Latent(received.arrays), emit, serving)
+                compute_s = asyncio.get_running_loop().time() - began
+                result = await self._result(order, received, reached, compute_s)
+                if order.onward and reached.early is None:
+                    # for the sender, should it ask for this segment alone because the further one was lost
+                    self._kept.add(_alone(order), handoff, result)
+                    result = await self._forwarded(order, received, reached, result, emit, serving)
         self._kept.add(order, handoff, result)
+        return result
+
+    async def _result(
+        self, order: SegmentOrder, received: Received, reached: Reached, compute_s: float
+    ) -> SegmentResult:
+        terms = reached.early or HandBack(
+            order.stop_step, _alone(order).result_codec, _alone(order).result_db
+        )
+        codec = await on_link(self._codec(terms.codec), order.result_link_bits_per_s or None)
+        state = Latent(received.arrays)
+        outgoing = way_back(codec, await self._permitted(order, terms), state, reached.state)
         # what a lossy codec makes of the result is known to the receiver only
         after = reached.state.values() if codec.lossless else ()
         await self._held.keep(order.session, [*state.values(), *after])
-        return result
+        return SegmentResult(outgoing, reached.stop_step, compute_s, peak_resident_bytes())
+
+    async def _forwarded(
+        self,
+        order: SegmentOrder,
+        received: Received,
+        reached: Reached,
+        own: SegmentResult,
+        emit: Emit,
+        recall: Recall,
+    ) -> SegmentResult:
+        """The result of the nodes after this one."""
+        codecs, spec = self.setup.codecs, Latent(received.arrays).spec
+        tensors = {
+            each.name: KeptTensor(
+                each, array=received.arrays[each.name], coded=received.encodings.get(each.name)
+            )
+            for each in spec.tensors
+        }
+        forwarder = Forwarder(self.setup.node, codecs, self.links, self.neighbours, self._permitted)
+        before = Checkpoint(order.start_step, codecs, tensors)
+        relayed = await forwarder.forward(order, before, reached.state, emit, recall)
+        done = relayed.done
+        arrays = [*received.arrays.values(), *reached.state.values(), *done.received.arrays.values()]
+        await self._held.keep(order.session, arrays)
+        return SegmentResult(
+            relayed.outgoing,
+            done.stop_step,
+            own.compute_s + done.compute_s,
+            own.peak_rss_bytes,
+            {**done.further_peaks, order.onward[0].node: done.peak_rss_bytes},
+        )
 
     async def frames(self, workload: Workload, state: Latent) -> AsyncIterator[NDArray[np.uint8]]:
         """Decodes the last state: RGB frames (height, width, 3), one by one."""
@@ -245,12 +297,12 @@ class Worker:
         finally:
             del self._serving[recall]
 
-    async def _permitted(self, order: SegmentOrder, terms: HandBack, reached: Reached) -> Fidelity:
-        """What the codec may do to the state that was reached: the weights' own table says it on every node."""
+    async def _permitted(self, order: SegmentOrder, terms: HandBack) -> Fidelity:
+        """What the codec may do to the state before a step: the weights' own table says it on every node."""
         if self._codec(terms.codec).lossless or not terms.quality_db:
             return DEFAULT_FIDELITY
         workload = await self.unroll(order.request)
-        return await self.fidelity(workload, reached.stop_step - 1, terms.quality_db)
+        return await self.fidelity(workload, terms.step - 1, terms.quality_db)
 
     async def _load(self, engine: Engine, parts: tuple[str, ...]) -> None:
         await self._call("loading weights", lambda: engine.prepare(parts))
@@ -339,3 +391,11 @@ class Worker:
                 node_id=self.setup.node,
             )
         return codec
+
+
+def _alone(order: SegmentOrder) -> SegmentOrder:
+    """The same segment without what comes after it."""
+    if not order.onward:
+        return order
+    first = order.onward[0]
+    return replace(order, onward=(), result_codec=first.codec, result_db=first.quality_db)

@@ -197,7 +197,7 @@ async def test_a_message_above_the_limit_is_refused(channel: grpc.aio.Channel) -
 async def test_an_unforeseen_error_tells_nothing_but_where_to_look(
     channel: grpc.aio.Channel, worker: Worker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def broken() -> None:
+    async def broken(*, brief: bool) -> None:
         raise KeyError("/home/someone/secret")
 
     worker.describe = broken  # type: ignore[assignment, method-assign]

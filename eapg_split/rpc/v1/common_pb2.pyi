@@ -114,6 +114,32 @@ class StepDone(_message.Message):
     start_s: float
     def __init__(self, node: _Optional[str] = ..., tier: _Optional[str] = ..., stage: _Optional[str] = ..., step: _Optional[int] = ..., total_steps: _Optional[int] = ..., seconds: _Optional[float] = ..., start_s: _Optional[float] = ...) -> None: ...
 
+class Hop(_message.Message):
+    __slots__ = ("source", "target", "step", "codec", "raw_bytes", "wire_bytes", "seconds", "start_s", "encode_s", "decode_s", "sent")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    CODEC_FIELD_NUMBER: _ClassVar[int]
+    RAW_BYTES_FIELD_NUMBER: _ClassVar[int]
+    WIRE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    START_S_FIELD_NUMBER: _ClassVar[int]
+    ENCODE_S_FIELD_NUMBER: _ClassVar[int]
+    DECODE_S_FIELD_NUMBER: _ClassVar[int]
+    SENT_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    target: str
+    step: int
+    codec: str
+    raw_bytes: int
+    wire_bytes: int
+    seconds: float
+    start_s: float
+    encode_s: float
+    decode_s: float
+    sent: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, source: _Optional[str] = ..., target: _Optional[str] = ..., step: _Optional[int] = ..., codec: _Optional[str] = ..., raw_bytes: _Optional[int] = ..., wire_bytes: _Optional[int] = ..., seconds: _Optional[float] = ..., start_s: _Optional[float] = ..., encode_s: _Optional[float] = ..., decode_s: _Optional[float] = ..., sent: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class PreviewFrame(_message.Message):
     __slots__ = ("stage", "step", "index", "count", "height", "width", "rgb", "first_row")
     STAGE_FIELD_NUMBER: _ClassVar[int]

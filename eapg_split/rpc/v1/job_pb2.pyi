@@ -115,7 +115,7 @@ class JobEvent(_message.Message):
     plan: PlanMade
     step: _common_pb2.StepDone
     preview: _common_pb2.PreviewFrame
-    hop: Hop
+    hop: _common_pb2.Hop
     notice: Notice
     frame: FrameDone
     file: OutputFile
@@ -123,7 +123,7 @@ class JobEvent(_message.Message):
     done: JobDone
     goodput: Goodput
     reviewed: PlanReviewed
-    def __init__(self, plan: _Optional[_Union[PlanMade, _Mapping]] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., hop: _Optional[_Union[Hop, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., frame: _Optional[_Union[FrameDone, _Mapping]] = ..., file: _Optional[_Union[OutputFile, _Mapping]] = ..., chunk: _Optional[bytes] = ..., done: _Optional[_Union[JobDone, _Mapping]] = ..., goodput: _Optional[_Union[Goodput, _Mapping]] = ..., reviewed: _Optional[_Union[PlanReviewed, _Mapping]] = ...) -> None: ...
+    def __init__(self, plan: _Optional[_Union[PlanMade, _Mapping]] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., hop: _Optional[_Union[_common_pb2.Hop, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., frame: _Optional[_Union[FrameDone, _Mapping]] = ..., file: _Optional[_Union[OutputFile, _Mapping]] = ..., chunk: _Optional[bytes] = ..., done: _Optional[_Union[JobDone, _Mapping]] = ..., goodput: _Optional[_Union[Goodput, _Mapping]] = ..., reviewed: _Optional[_Union[PlanReviewed, _Mapping]] = ...) -> None: ...
 
 class PlanSegment(_message.Message):
     __slots__ = ("node", "tier", "start_step", "stop_step")
@@ -180,32 +180,6 @@ class PlanReviewed(_message.Message):
     chosen_s: float
     at_s: float
     def __init__(self, trigger: _Optional[str] = ..., node: _Optional[str] = ..., occasion: _Optional[str] = ..., outcome: _Optional[str] = ..., reason: _Optional[str] = ..., step: _Optional[int] = ..., current_s: _Optional[float] = ..., chosen_s: _Optional[float] = ..., at_s: _Optional[float] = ...) -> None: ...
-
-class Hop(_message.Message):
-    __slots__ = ("source", "target", "step", "codec", "raw_bytes", "wire_bytes", "seconds", "start_s", "encode_s", "decode_s", "sent")
-    SOURCE_FIELD_NUMBER: _ClassVar[int]
-    TARGET_FIELD_NUMBER: _ClassVar[int]
-    STEP_FIELD_NUMBER: _ClassVar[int]
-    CODEC_FIELD_NUMBER: _ClassVar[int]
-    RAW_BYTES_FIELD_NUMBER: _ClassVar[int]
-    WIRE_BYTES_FIELD_NUMBER: _ClassVar[int]
-    SECONDS_FIELD_NUMBER: _ClassVar[int]
-    START_S_FIELD_NUMBER: _ClassVar[int]
-    ENCODE_S_FIELD_NUMBER: _ClassVar[int]
-    DECODE_S_FIELD_NUMBER: _ClassVar[int]
-    SENT_FIELD_NUMBER: _ClassVar[int]
-    source: str
-    target: str
-    step: int
-    codec: str
-    raw_bytes: int
-    wire_bytes: int
-    seconds: float
-    start_s: float
-    encode_s: float
-    decode_s: float
-    sent: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, source: _Optional[str] = ..., target: _Optional[str] = ..., step: _Optional[int] = ..., codec: _Optional[str] = ..., raw_bytes: _Optional[int] = ..., wire_bytes: _Optional[int] = ..., seconds: _Optional[float] = ..., start_s: _Optional[float] = ..., encode_s: _Optional[float] = ..., decode_s: _Optional[float] = ..., sent: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Goodput(_message.Message):
     __slots__ = ("source", "target", "bytes", "seconds", "at_s")
@@ -265,9 +239,9 @@ class JobDone(_message.Message):
     wall_s: float
     frames_sha256: str
     segments: _containers.RepeatedCompositeFieldContainer[PlanSegment]
-    hops: _containers.RepeatedCompositeFieldContainer[Hop]
+    hops: _containers.RepeatedCompositeFieldContainer[_common_pb2.Hop]
     peak_rss: _containers.RepeatedCompositeFieldContainer[NodeMemory]
-    def __init__(self, session: _Optional[str] = ..., frames: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., fps: _Optional[int] = ..., seed: _Optional[int] = ..., wall_s: _Optional[float] = ..., frames_sha256: _Optional[str] = ..., segments: _Optional[_Iterable[_Union[PlanSegment, _Mapping]]] = ..., hops: _Optional[_Iterable[_Union[Hop, _Mapping]]] = ..., peak_rss: _Optional[_Iterable[_Union[NodeMemory, _Mapping]]] = ...) -> None: ...
+    def __init__(self, session: _Optional[str] = ..., frames: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., fps: _Optional[int] = ..., seed: _Optional[int] = ..., wall_s: _Optional[float] = ..., frames_sha256: _Optional[str] = ..., segments: _Optional[_Iterable[_Union[PlanSegment, _Mapping]]] = ..., hops: _Optional[_Iterable[_Union[_common_pb2.Hop, _Mapping]]] = ..., peak_rss: _Optional[_Iterable[_Union[NodeMemory, _Mapping]]] = ...) -> None: ...
 
 class NodeMemory(_message.Message):
     __slots__ = ("node", "peak_rss_bytes")

@@ -8,11 +8,21 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class DescribeRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("brief",)
+    BRIEF_FIELD_NUMBER: _ClassVar[int]
+    brief: bool
+    def __init__(self, brief: _Optional[bool] = ...) -> None: ...
+
+class Neighbour(_message.Message):
+    __slots__ = ("node", "bits_per_s")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    BITS_PER_S_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    bits_per_s: float
+    def __init__(self, node: _Optional[str] = ..., bits_per_s: _Optional[float] = ...) -> None: ...
 
 class NodeDescription(_message.Message):
-    __slots__ = ("node", "tier", "version", "protocol", "engine", "fingerprint", "codecs", "memory_bytes", "pid", "rss_bytes", "peak_rss_bytes", "running_sessions", "limits", "costs", "price_per_s")
+    __slots__ = ("node", "tier", "version", "protocol", "engine", "fingerprint", "codecs", "memory_bytes", "pid", "rss_bytes", "peak_rss_bytes", "running_sessions", "limits", "costs", "price_per_s", "reaches")
     NODE_FIELD_NUMBER: _ClassVar[int]
     TIER_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -28,6 +38,7 @@ class NodeDescription(_message.Message):
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     COSTS_FIELD_NUMBER: _ClassVar[int]
     PRICE_PER_S_FIELD_NUMBER: _ClassVar[int]
+    REACHES_FIELD_NUMBER: _ClassVar[int]
     node: str
     tier: str
     version: str
@@ -43,7 +54,8 @@ class NodeDescription(_message.Message):
     limits: Limits
     costs: _containers.RepeatedCompositeFieldContainer[StageCost]
     price_per_s: float
-    def __init__(self, node: _Optional[str] = ..., tier: _Optional[str] = ..., version: _Optional[str] = ..., protocol: _Optional[int] = ..., engine: _Optional[str] = ..., fingerprint: _Optional[str] = ..., codecs: _Optional[_Iterable[str]] = ..., memory_bytes: _Optional[int] = ..., pid: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., peak_rss_bytes: _Optional[int] = ..., running_sessions: _Optional[int] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., costs: _Optional[_Iterable[_Union[StageCost, _Mapping]]] = ..., price_per_s: _Optional[float] = ...) -> None: ...
+    reaches: _containers.RepeatedCompositeFieldContainer[Neighbour]
+    def __init__(self, node: _Optional[str] = ..., tier: _Optional[str] = ..., version: _Optional[str] = ..., protocol: _Optional[int] = ..., engine: _Optional[str] = ..., fingerprint: _Optional[str] = ..., codecs: _Optional[_Iterable[str]] = ..., memory_bytes: _Optional[int] = ..., pid: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., peak_rss_bytes: _Optional[int] = ..., running_sessions: _Optional[int] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., costs: _Optional[_Iterable[_Union[StageCost, _Mapping]]] = ..., price_per_s: _Optional[float] = ..., reaches: _Optional[_Iterable[_Union[Neighbour, _Mapping]]] = ...) -> None: ...
 
 class StageCost(_message.Message):
     __slots__ = ("stage", "overhead_s", "flops_per_s", "entry_flops_per_s", "load_s", "memory_bytes", "joules_per_s", "uncertain")
@@ -111,6 +123,18 @@ class RunRequest(_message.Message):
     part: _containers.RepeatedCompositeFieldContainer[_common_pb2.Part]
     def __init__(self, header: _Optional[_Union[RunHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ..., probe: _Optional[_Union[ProbeHeader, _Mapping]] = ..., taken: _Optional[_Union[PreviewTaken, _Mapping]] = ..., recall: _Optional[_Union[RunRecall, _Mapping]] = ..., part: _Optional[_Iterable[_Union[_common_pb2.Part, _Mapping]]] = ...) -> None: ...
 
+class RunOnward(_message.Message):
+    __slots__ = ("node", "stop_step", "codec", "quality_db")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    STOP_STEP_FIELD_NUMBER: _ClassVar[int]
+    CODEC_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_DB_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    stop_step: int
+    codec: str
+    quality_db: float
+    def __init__(self, node: _Optional[str] = ..., stop_step: _Optional[int] = ..., codec: _Optional[str] = ..., quality_db: _Optional[float] = ...) -> None: ...
+
 class ProbeHeader(_message.Message):
     __slots__ = ("parts", "body_bytes")
     PARTS_FIELD_NUMBER: _ClassVar[int]
@@ -134,7 +158,7 @@ class RunRecall(_message.Message):
     def __init__(self, step: _Optional[int] = ..., codec: _Optional[str] = ..., quality_db: _Optional[float] = ...) -> None: ...
 
 class RunHeader(_message.Message):
-    __slots__ = ("session", "attempt", "request", "start_step", "stop_step", "fingerprint", "result_codec", "previews", "remaining_s", "state", "resume", "result_db", "result_link_bits_per_s")
+    __slots__ = ("session", "attempt", "request", "start_step", "stop_step", "fingerprint", "result_codec", "previews", "remaining_s", "state", "resume", "result_db", "onward", "result_link_bits_per_s")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
@@ -147,6 +171,7 @@ class RunHeader(_message.Message):
     STATE_FIELD_NUMBER: _ClassVar[int]
     RESUME_FIELD_NUMBER: _ClassVar[int]
     RESULT_DB_FIELD_NUMBER: _ClassVar[int]
+    ONWARD_FIELD_NUMBER: _ClassVar[int]
     RESULT_LINK_BITS_PER_S_FIELD_NUMBER: _ClassVar[int]
     session: str
     attempt: int
@@ -160,11 +185,12 @@ class RunHeader(_message.Message):
     state: _common_pb2.Handoff
     resume: bool
     result_db: float
+    onward: _containers.RepeatedCompositeFieldContainer[RunOnward]
     result_link_bits_per_s: float
-    def __init__(self, session: _Optional[str] = ..., attempt: _Optional[int] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., start_step: _Optional[int] = ..., stop_step: _Optional[int] = ..., fingerprint: _Optional[str] = ..., result_codec: _Optional[str] = ..., previews: _Optional[bool] = ..., remaining_s: _Optional[float] = ..., state: _Optional[_Union[_common_pb2.Handoff, _Mapping]] = ..., resume: _Optional[bool] = ..., result_db: _Optional[float] = ..., result_link_bits_per_s: _Optional[float] = ...) -> None: ...
+    def __init__(self, session: _Optional[str] = ..., attempt: _Optional[int] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., start_step: _Optional[int] = ..., stop_step: _Optional[int] = ..., fingerprint: _Optional[str] = ..., result_codec: _Optional[str] = ..., previews: _Optional[bool] = ..., remaining_s: _Optional[float] = ..., state: _Optional[_Union[_common_pb2.Handoff, _Mapping]] = ..., resume: _Optional[bool] = ..., result_db: _Optional[float] = ..., onward: _Optional[_Iterable[_Union[RunOnward, _Mapping]]] = ..., result_link_bits_per_s: _Optional[float] = ...) -> None: ...
 
 class RunReply(_message.Message):
-    __slots__ = ("accepted", "chunk", "step", "preview", "result", "done", "holds", "acks", "failing", "part")
+    __slots__ = ("accepted", "chunk", "step", "preview", "result", "done", "holds", "acks", "failing", "hop", "part")
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
@@ -174,6 +200,7 @@ class RunReply(_message.Message):
     HOLDS_FIELD_NUMBER: _ClassVar[int]
     ACKS_FIELD_NUMBER: _ClassVar[int]
     FAILING_FIELD_NUMBER: _ClassVar[int]
+    HOP_FIELD_NUMBER: _ClassVar[int]
     PART_FIELD_NUMBER: _ClassVar[int]
     accepted: RunAccepted
     chunk: bytes
@@ -184,8 +211,9 @@ class RunReply(_message.Message):
     holds: RunHolds
     acks: _common_pb2.Acks
     failing: RunFailing
+    hop: _common_pb2.Hop
     part: _containers.RepeatedCompositeFieldContainer[_common_pb2.Part]
-    def __init__(self, accepted: _Optional[_Union[RunAccepted, _Mapping]] = ..., chunk: _Optional[bytes] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., result: _Optional[_Union[RunResult, _Mapping]] = ..., done: _Optional[_Union[RunDone, _Mapping]] = ..., holds: _Optional[_Union[RunHolds, _Mapping]] = ..., acks: _Optional[_Union[_common_pb2.Acks, _Mapping]] = ..., failing: _Optional[_Union[RunFailing, _Mapping]] = ..., part: _Optional[_Iterable[_Union[_common_pb2.Part, _Mapping]]] = ...) -> None: ...
+    def __init__(self, accepted: _Optional[_Union[RunAccepted, _Mapping]] = ..., chunk: _Optional[bytes] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., result: _Optional[_Union[RunResult, _Mapping]] = ..., done: _Optional[_Union[RunDone, _Mapping]] = ..., holds: _Optional[_Union[RunHolds, _Mapping]] = ..., acks: _Optional[_Union[_common_pb2.Acks, _Mapping]] = ..., failing: _Optional[_Union[RunFailing, _Mapping]] = ..., hop: _Optional[_Union[_common_pb2.Hop, _Mapping]] = ..., part: _Optional[_Iterable[_Union[_common_pb2.Part, _Mapping]]] = ...) -> None: ...
 
 class RunResult(_message.Message):
     __slots__ = ("state", "stop_step")
@@ -212,14 +240,23 @@ class RunAccepted(_message.Message):
     def __init__(self, decode_s: _Optional[float] = ...) -> None: ...
 
 class RunDone(_message.Message):
-    __slots__ = ("compute_s", "peak_rss_bytes", "encode_s")
+    __slots__ = ("compute_s", "peak_rss_bytes", "encode_s", "further_peaks")
+    class FurtherPeaksEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     COMPUTE_S_FIELD_NUMBER: _ClassVar[int]
     PEAK_RSS_BYTES_FIELD_NUMBER: _ClassVar[int]
     ENCODE_S_FIELD_NUMBER: _ClassVar[int]
+    FURTHER_PEAKS_FIELD_NUMBER: _ClassVar[int]
     compute_s: float
     peak_rss_bytes: int
     encode_s: float
-    def __init__(self, compute_s: _Optional[float] = ..., peak_rss_bytes: _Optional[int] = ..., encode_s: _Optional[float] = ...) -> None: ...
+    further_peaks: _containers.ScalarMap[str, int]
+    def __init__(self, compute_s: _Optional[float] = ..., peak_rss_bytes: _Optional[int] = ..., encode_s: _Optional[float] = ..., further_peaks: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class TelemetryRequest(_message.Message):
     __slots__ = ("interval_s",)
