@@ -52,13 +52,14 @@ class BanditPolicy(DpAdaptivePolicy):
         self._view: PlanView | None = None  # what was believed when the newest plan was looked at
         self._counts_a_job = False
         self._probing: NodeId | None = None  # a forced sample that has not been taken yet
+        self._where: NodeId | None = None  # who did the last step
 
     def plan(self, view: PlanView) -> Plan:
         self._view = view
         if view.estimates is None:
             return unmeasured_plan(view)
         if view.start_step == 0:
-            self._counts_a_job, self._probing = True, None
+            self._counts_a_job, self._probing, self._where = True, None, view.topology.device.id
         chosen = best(self._corrected(view, self._mean()), self.tables)
         if view.start_step == 0 and self._probe_is_due(view, chosen):
             probe = self._probe(view, chosen)
@@ -77,7 +78,10 @@ class BanditPolicy(DpAdaptivePolicy):
             self._jobs, self._counts_a_job = self._jobs + 1, False
         if self._view is None or self._view.estimates is None:
             return
-        found = _sample(self._view, self._view.estimates, measurement)
+        arrived = False
+        if isinstance(measurement, StepMeasured):
+            arrived, self._where = measurement.node != self._where, measurement.node
+        found = _sample(self._view, self._view.estimates, measurement, arrived=arrived)
         if found is None:
             return
         key, z, log_ratio = found
@@ -109,10 +113,11 @@ class BanditPolicy(DpAdaptivePolicy):
     def _sampled(self, view: PlanView, chosen: Solution) -> Plan:
         """The plan for a draw of what might be true, where that does not look dear; else the one for the mean."""
         rng = np.random.default_rng((self._seed, self._samples, view.start_step))
-        drawn = {}
-        for key in sorted({*self._beliefs, *_keys(view)}):
-            first, second = rng.standard_normal(2).tolist()
-            drawn[key] = self._beliefs.get(key, Belief()).draw((first, second))
+        keys = sorted(_keys(view))
+        drawn = {
+            key: self._beliefs.get(key, Belief()).draw((first, second))
+            for key, (first, second) in zip(keys, rng.standard_normal((len(keys), 2)).tolist(), strict=True)
+        }
         try:
             plan = best(self._corrected(view, drawn), self.tables).plan
         except InfeasiblePlan:
@@ -184,21 +189,26 @@ def _dearer(score: Score, chosen: Solution) -> float:
 
 
 def _sample(
-    view: PlanView, estimates: Estimates, measurement: Measurement
+    view: PlanView, estimates: Estimates, measurement: Measurement, *, arrived: bool
 ) -> tuple[str, float, float] | None:
-    """Whose belief a measurement changes, its z, and the logarithm of measured over believed; None for nonsense."""
+    """Whose belief a measurement changes, its z, and the logarithm of measured over believed; None for nonsense.
+
+    A step is told with what arriving from another node costs when it has just `arrived` there.
+    """
     if isinstance(measurement, StepMeasured):
         node = estimates.nodes.get(measurement.node)
         if node is None or not 0 <= measurement.step < len(node.step_s):
             return None
         key, believed_s = _node_key(measurement.node), node.step_s[measurement.step]
+        if arrived and node.entry_s:
+            believed_s += node.entry_s[measurement.step]
         z = _step_z(view.workload.stage_of(measurement.step).flops_per_step)
     else:
         link = estimates.links.get((measurement.source, measurement.target))
         if link is None or measurement.bytes <= 0 or not link.bits_per_s > 0:
             return None
         key = _link_key(measurement.source, measurement.target)
-        believed_s = 8.0 * measurement.bytes / link.bits_per_s
+        believed_s = link.rtt_s + 8.0 * measurement.bytes / link.bits_per_s
         z = _transfer_z(measurement.bytes)
     if not (0 < believed_s < math.inf and 0 < measurement.seconds < math.inf):
         return None
@@ -206,11 +216,9 @@ def _sample(
 
 
 def _slowed(view: PlanView, estimate: NodeEstimate, line: Line) -> NodeEstimate:
-    factors = [
-        line.factor(_step_z(stage.flops_per_step))
-        for stage in view.workload.stages
-        for _ in range(stage.start_step, stage.stop_step)
-    ]
+    factors = list[float]()
+    for stage in view.workload.stages:
+        factors += [line.factor(_step_z(stage.flops_per_step))] * (stage.stop_step - stage.start_step)
     return replace(
         estimate,
         step_s=tuple(s * f for s, f in zip(estimate.step_s, factors, strict=False)),

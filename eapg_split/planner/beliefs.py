@@ -11,9 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 _PRIOR: Final = (4.0, 25.0)  # precisions: a factor of 1.65 either way for a start, and hardly any slope
 _NOISE: Final = 0.25  # deviation of one sample's logarithm
 _FADES: Final = 0.97  # with each further sample
@@ -44,19 +41,22 @@ class Belief:
     @property
     def uncertainty(self) -> float:
         """The deviation of the correction's logarithm at z = 0."""
-        return math.sqrt(float(np.linalg.inv(self._matrix)[0, 0]))
+        a00, a01, a11 = self.precision
+        return math.sqrt(a11 / (a00 * a11 - a01 * a01))
 
     def draw(self, normals: tuple[float, float] = (0.0, 0.0)) -> "Line":
-        """A line from the posterior, by two standard normal numbers; with zeros the mean."""
-        mean = np.linalg.solve(self._matrix, np.array(self.moment))
-        spread = np.linalg.solve(np.linalg.cholesky(self._matrix).T, np.array(normals))
-        intercept, slope = (mean + spread).tolist()
-        return Line(intercept, slope)
+        """A line from the posterior, by two standard normal numbers; with zeros the mean.
 
-    @property
-    def _matrix(self) -> NDArray[np.float64]:
+        mean + L^-T normals, where A = L L^T.
+        """
         a00, a01, a11 = self.precision
-        return np.array([[a00, a01], [a01, a11]])
+        b0, b1 = self.moment
+        determinant = a00 * a11 - a01 * a01
+        l00 = math.sqrt(a00)
+        l10, l11 = a01 / l00, math.sqrt(determinant / a00)
+        second = normals[1] / l11
+        first = (normals[0] - l10 * second) / l00
+        return Line((a11 * b0 - a01 * b1) / determinant + first, (a00 * b1 - a01 * b0) / determinant + second)
 
     def state(self) -> list[float]:
         """As JSON can hold it."""

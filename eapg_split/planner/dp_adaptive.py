@@ -76,10 +76,11 @@ class DpAdaptivePolicy:
         return self._compared(view, current, found)
 
     def _compared(self, view: PlanView, current: Plan, found: Solution) -> Revision:
-        """Rule R3: both plans under the same estimates, and a tenth between them."""
+        """Rule R3: both plans under the same estimates and limits, and a tenth between them."""
         if same(view, current, found.plan):
             return Revision(None, "The plan is still the best.")
-        staying = price(view, rest_of(view, current), self.tables(view))
+        basis = found.tables.view  # without the deadline where none can keep it
+        staying = price(basis, rest_of(view, current), self.tables(basis))
         if not staying.feasible:
             return Revision(found.plan, staying.why)
         least = found.score.objective
