@@ -1,5 +1,6 @@
 """A stranger's policy in a real job: from a file, from a module, installed; and ones that would rather break it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -24,7 +25,11 @@ def generate(folder: Path, policy: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "eapg_split.cli", *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"},
+        env={
+            **os.environ,
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}",
+            "XDG_STATE_HOME": str(folder / "state"),
+        },
         capture_output=True,
         text=True,
         timeout=120,
@@ -64,6 +69,16 @@ def test_one_that_breaks_costs_a_warning_and_not_the_job(tmp_path: Path, body: s
     assert shown.count(reason) == 1, shown
     assert "dp-static plans instead" in shown
     assert time.perf_counter() - began < 60
+
+
+def test_what_is_learned_is_kept_for_the_next_job(tmp_path: Path) -> None:
+    for jobs in (1, 2):
+        done = generate(tmp_path, "bandit")
+        assert done.returncode == 0, done.stdout + done.stderr
+        (file,) = (tmp_path / "state" / "eapg_split" / "policies").rglob("*.json")
+        state = json.loads(file.read_text())
+        assert state["jobs"] == jobs
+        assert "node device" in state["beliefs"]
 
 
 def test_one_that_cannot_be_loaded_is_a_wrong_flag(tmp_path: Path) -> None:
