@@ -16,7 +16,7 @@ from eapg_split.planner.cost import CostTables
 from eapg_split.planner.optimal import best, illegal, same, unmeasured_plan
 from eapg_split.planner.placement import rest_of
 from eapg_split.planner.policy import Occasion, PlanView, Revision, Transfer
-from eapg_split.planner.solve import Solution, price, solve
+from eapg_split.planner.solve import Solution, price
 
 HYSTERESIS: Final = 0.1  # the share of what is left that a switch must save
 STALLED_S: Final = 2.0  # below this a transfer that stands still is nothing special
@@ -128,10 +128,15 @@ class DpAdaptivePolicy:
                 pass
         return best(view, self.tables)
 
-    def _without(self, view: PlanView, closed: list[Ends]) -> Solution:
-        tables = self.tables(view)
-        open_moves = tables.open_moves.copy()
-        for source, target in closed:
-            if source in tables.nodes and target in tables.nodes:
-                open_moves[:, tables.nodes.index(source), tables.nodes.index(target)] = False
-        return solve(view, replace(tables, open_moves=open_moves))
+    def _without(self, view: PlanView, links: list[Ends]) -> Solution:
+        """The optimum over all plans that do not use some links."""
+
+        def tables(view: PlanView) -> CostTables:
+            whole = self.tables(view)
+            open_moves = whole.open_moves.copy()
+            for source, target in links:
+                if source in whole.nodes and target in whole.nodes:
+                    open_moves[:, whole.nodes.index(source), whole.nodes.index(target)] = False
+            return replace(whole, open_moves=open_moves)
+
+        return best(view, tables)

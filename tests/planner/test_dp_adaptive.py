@@ -148,6 +148,14 @@ def test_what_is_left_to_send_counts_and_what_was_sent_does_not() -> None:
         assert (revision.plan is not None) is gives_up, revision.reason
 
 
+def test_a_deadline_that_is_lost_anyway_keeps_nobody_waiting_for_a_dead_link() -> None:
+    view = flight(0.9, 30.0)
+    late = replace(view, objective=replace(FAST, deadline_s=1.0))
+    revision = DpAdaptivePolicy().revise(late, SENT, STALL)
+    assert revision.plan is not None
+    assert runs(revision.plan) == [("d", 4, 8)]
+
+
 def test_where_there_is_no_other_way_a_stalled_transfer_goes_on() -> None:
     view = replace(situation({DEVICE: 1.0, EDGE: 0.1}, start_step=7, at=EDGE), now_s=9.0)
     assert view.estimates is not None
