@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
 import grpc
 
@@ -14,11 +15,15 @@ from eapg_split.rpc import methods
 from eapg_split.rpc.client import GrpcPeer, errors_of, open_channel
 from eapg_split.rpc.convert import request_to_proto
 from eapg_split.rpc.convert_job import event_from_proto
+from eapg_split.rpc.convert_outlook import survey_from_proto
 from eapg_split.rpc.convert_wishes import wishes_to_proto
-from eapg_split.rpc.v1 import job_pb2
+from eapg_split.rpc.v1 import job_pb2, outlook_pb2
 from eapg_split.runtime.events import JobDone, JobEvent
 from eapg_split.runtime.peer import NodeDescription
 from eapg_split.runtime.settings import PeerAddress, TlsFiles
+from eapg_split.runtime.survey import Survey
+
+_OUTLOOK_S: Final = 30.0  # a node that does not answer is waited for 10 s
 
 
 @dataclass(frozen=True)
@@ -65,17 +70,7 @@ async def generate(
     ended the job, and CorruptPayload when the stream ends without JobDone: then nothing of the output is valid.
     `asyncio.CancelledError` comes as well when somebody else cancelled the job.
     """
-    message = job_pb2.GenerateRequest(
-        request=request_to_proto(request),
-        policy=options.policy,
-        codec=options.codec,
-        previews=options.previews,
-        suffix=options.suffix,
-        deadline_s=options.deadline_s,
-        quality_db=options.quality_db,
-        peers=[job_pb2.NodeAddress(name=peer.name, address=peer.address) for peer in options.peers],
-        wishes=wishes_to_proto(options.wishes),
-    )
+    message = _request(request, options)
     async with _channel(address, access) as channel:
         call = channel.unary_stream(
             methods.GENERATE,
@@ -118,6 +113,24 @@ async def list_jobs(address: str, *, access: Access = LOOPBACK) -> tuple[Running
     return tuple(RunningJob(job.session, job.step, job.total_steps, job.elapsed_s) for job in reply.jobs)
 
 
+async def outlook(
+    address: str, request: Request, options: JobOptions, *, steps: int, access: Access = LOOPBACK
+) -> Survey:
+    """What the device's daemon would plan the job by now; `steps` is how many the request's workload has.
+
+    Raises CorruptPayload for an answer that cannot be, and DeadlineExceeded where none comes within half a minute.
+    """
+    async with _channel(address, access) as channel:
+        call = channel.unary_unary(
+            methods.OUTLOOK,
+            request_serializer=job_pb2.GenerateRequest.SerializeToString,
+            response_deserializer=outlook_pb2.OutlookReply.FromString,
+        )
+        async with errors_of(address):
+            reply = await call(_request(request, options), timeout=_OUTLOOK_S)
+    return survey_from_proto(reply, steps)
+
+
 async def describe(peer: PeerAddress, *, access: Access = LOOPBACK) -> NodeDescription:
     """Asks any daemon who it is. Raises NodeUnavailable."""
     client = GrpcPeer(peer, access.tls, insecure=access.insecure)
@@ -125,6 +138,20 @@ async def describe(peer: PeerAddress, *, access: Access = LOOPBACK) -> NodeDescr
         return await client.describe()
     finally:
         await client.close()
+
+
+def _request(request: Request, options: JobOptions) -> job_pb2.GenerateRequest:
+    return job_pb2.GenerateRequest(
+        request=request_to_proto(request),
+        policy=options.policy,
+        codec=options.codec,
+        previews=options.previews,
+        suffix=options.suffix,
+        deadline_s=options.deadline_s,
+        quality_db=options.quality_db,
+        peers=[job_pb2.NodeAddress(name=peer.name, address=peer.address) for peer in options.peers],
+        wishes=wishes_to_proto(options.wishes),
+    )
 
 
 async def _next_event(

@@ -10,15 +10,17 @@ import grpc
 
 from eapg_split.domain.error_budget import DEFAULT_QUALITY_DB, MAX_QUALITY_DB, MIN_QUALITY_DB
 from eapg_split.errors import CapacityExceeded, InvalidRequest
+from eapg_split.planner.dp_static import DpStaticPolicy
 from eapg_split.planner.policy import Policy
 from eapg_split.rpc.client import GrpcPeer
 from eapg_split.rpc.convert import request_from_proto
 from eapg_split.rpc.convert_job import event_to_proto
+from eapg_split.rpc.convert_outlook import survey_to_proto
 from eapg_split.rpc.convert_wishes import wishes_from_proto
 from eapg_split.rpc.methods import JOB_SERVICE
 from eapg_split.rpc.security import split_address
 from eapg_split.rpc.status import CancelledByRequestError
-from eapg_split.rpc.v1 import job_pb2
+from eapg_split.rpc.v1 import job_pb2, outlook_pb2
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.coordinator import Coordinator
 from eapg_split.runtime.deadline import Deadline
@@ -30,6 +32,7 @@ from eapg_split.runtime.policy_host import open_policy
 from eapg_split.runtime.policy_state import PolicyStates
 from eapg_split.runtime.settings import PeerAddress
 from eapg_split.runtime.sink import OpenSink
+from eapg_split.runtime.survey import survey
 from eapg_split.runtime.worker import Worker
 
 _MAX_SUFFIX = 8
@@ -72,6 +75,7 @@ class JobService:
         self._new_session = new_session
         self._policy_states = policy_states
         self._jobs: dict[str, _Running] = {}
+        self._surveys = 0
 
     def handler(self) -> "grpc.GenericRpcHandler[object, object]":
         """All methods."""
@@ -87,6 +91,11 @@ class JobService:
                     self.cancel,
                     request_deserializer=job_pb2.CancelRequest.FromString,
                     response_serializer=job_pb2.CancelReply.SerializeToString,
+                ),
+                "Outlook": grpc.unary_unary_rpc_method_handler(
+                    self.outlook,
+                    request_deserializer=job_pb2.GenerateRequest.FromString,
+                    response_serializer=outlook_pb2.OutlookReply.SerializeToString,
                 ),
                 "List": grpc.unary_unary_rpc_method_handler(
                     self.list_jobs,
@@ -152,6 +161,21 @@ class JobService:
             ]
         )
 
+    async def outlook(
+        self, request: job_pb2.GenerateRequest, context: "_Context[object, object]"
+    ) -> outlook_pb2.OutlookReply:
+        """What a job would be planned by now. Whoever asks plans by itself: the policy's code is not run here."""
+        del context
+        if self._surveys >= self._worker.setup.limits.sessions:
+            raise CapacityExceeded("The device looks at its nodes for others already: ask again in a second.")
+        self._surveys += 1
+        try:
+            async with self._peers_for(request) as peers:
+                job = self._job(request, DpStaticPolicy())
+                return survey_to_proto(await survey(job, Cluster(self._worker, peers)))
+        finally:
+            self._surveys -= 1
+
     @asynccontextmanager
     async def _peers_for(self, message: job_pb2.GenerateRequest) -> AsyncIterator[Sequence[Peer]]:
         """The peers that the job names, for as long as it runs, or else those of the daemon."""
@@ -180,6 +204,11 @@ class JobService:
                 f"The device already runs {len(self._jobs)} jobs, its limit: wait for one to end, or raise"
                 " limits.sessions."
             )
+        return self._job(message, policy)
+
+    def _job(self, message: job_pb2.GenerateRequest, policy: Policy) -> Job:
+        """Raises InvalidRequest for what cannot be asked for."""
+        setup = self._worker.setup
         if message.codec not in setup.codecs:
             raise InvalidRequest(
                 f"There is no codec {message.codec[:32]!r}: choose one of {', '.join(setup.codecs)}."

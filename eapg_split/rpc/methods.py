@@ -15,6 +15,7 @@ TELEMETRY: Final = f"/{NODE_SERVICE}/Telemetry"
 GENERATE: Final = f"/{JOB_SERVICE}/Generate"
 CANCEL: Final = f"/{JOB_SERVICE}/Cancel"
 LIST: Final = f"/{JOB_SERVICE}/List"
+OUTLOOK: Final = f"/{JOB_SERVICE}/Outlook"
 
 # Room for the protobuf around a chunk; a prompt is far smaller.
 _MESSAGE_LIMIT = MAX_MESSAGE_BYTES + 4096

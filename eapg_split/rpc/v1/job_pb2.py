@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from eapg_split.rpc.v1 import common_pb2 as eapg__split_dot_rpc_dot_v1_dot_common__pb2
+from eapg_split.rpc.v1 import outlook_pb2 as eapg__split_dot_rpc_dot_v1_dot_outlook__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x65\x61pg_split/rpc/v1/job.proto\x12\x11\x65\x61pg_split.rpc.v1\x1a\x1e\x65\x61pg_split/rpc/v1/common.proto\"\x8b\x02\n\x0fGenerateRequest\x12\x35\n\x07request\x18\x01 \x01(\x0b\x32$.eapg_split.rpc.v1.GenerationRequest\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\r\n\x05\x63odec\x18\x03 \x01(\t\x12\x10\n\x08previews\x18\x04 \x01(\x08\x12\x0e\n\x06suffix\x18\x05 \x01(\t\x12\x12\n\ndeadline_s\x18\x06 \x01(\x01\x12-\n\x05peers\x18\x07 \x03(\x0b\x32\x1e.eapg_split.rpc.v1.NodeAddress\x12\x12\n\nquality_db\x18\x08 \x01(\x01\x12)\n\x06wishes\x18\t \x01(\x0b\x32\x19.eapg_split.rpc.v1.Wishes\"\xa7\x02\n\x06Wishes\x12\x0c\n\x04goal\x18\x01 \x01(\t\x12\x18\n\x10max_entropy_bits\x18\x02 \x01(\x01\x12\x15\n\x08max_cuts\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x31\n\x04pins\x18\x04 \x03(\x0b\x32#.eapg_split.rpc.v1.Wishes.PinsEntry\x12>\n\x0bmemory_caps\x18\x05 \x03(\x0b\x32).eapg_split.rpc.v1.Wishes.MemoryCapsEntry\x1a+\n\tPinsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x31\n\x0fMemoryCapsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x42\x0b\n\t_max_cuts\",\n\x0bNodeAddress\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\" \n\rCancelRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\"\x1c\n\x0b\x43\x61ncelReply\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\"\r\n\x0bListRequest\"8\n\tListReply\x12+\n\x04jobs\x18\x01 \x03(\x0b\x32\x1d.eapg_split.rpc.v1.JobSummary\"S\n\nJobSummary\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\r\x12\x13\n\x0btotal_steps\x18\x03 \x01(\r\x12\x11\n\telapsed_s\x18\x04 \x01(\x01\"\xf3\x03\n\x08JobEvent\x12+\n\x04plan\x18\x01 \x01(\x0b\x32\x1b.eapg_split.rpc.v1.PlanMadeH\x00\x12+\n\x04step\x18\x02 \x01(\x0b\x32\x1b.eapg_split.rpc.v1.StepDoneH\x00\x12\x32\n\x07preview\x18\x03 \x01(\x0b\x32\x1f.eapg_split.rpc.v1.PreviewFrameH\x00\x12%\n\x03hop\x18\x04 \x01(\x0b\x32\x16.eapg_split.rpc.v1.HopH\x00\x12+\n\x06notice\x18\x05 \x01(\x0b\x32\x19.eapg_split.rpc.v1.NoticeH\x00\x12-\n\x05\x66rame\x18\x06 \x01(\x0b\x32\x1c.eapg_split.rpc.v1.FrameDoneH\x00\x12-\n\x04\x66ile\x18\x07 \x01(\x0b\x32\x1d.eapg_split.rpc.v1.OutputFileH\x00\x12\x0f\n\x05\x63hunk\x18\x08 \x01(\x0cH\x00\x12*\n\x04\x64one\x18\t \x01(\x0b\x32\x1a.eapg_split.rpc.v1.JobDoneH\x00\x12-\n\x07goodput\x18\n \x01(\x0b\x32\x1a.eapg_split.rpc.v1.GoodputH\x00\x12\x33\n\x08reviewed\x18\x0b \x01(\x0b\x32\x1f.eapg_split.rpc.v1.PlanReviewedH\x00\x42\x06\n\x04kind\"P\n\x0bPlanSegment\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0c\n\x04tier\x18\x02 \x01(\t\x12\x12\n\nstart_step\x18\x03 \x01(\r\x12\x11\n\tstop_step\x18\x04 \x01(\r\"\xc6\x01\n\x08PlanMade\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\x30\n\x08segments\x18\x03 \x03(\x0b\x32\x1e.eapg_split.rpc.v1.PlanSegment\x12\r\n\x05notes\x18\x04 \x03(\t\x12\x13\n\x0btotal_steps\x18\x05 \x01(\r\x12\x10\n\x08revision\x18\x06 \x01(\r\x12\x0c\n\x04\x61t_s\x18\x07 \x01(\x01\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x13\n\x0bpredicted_s\x18\t \x01(\x01\"\xa1\x01\n\x0cPlanReviewed\x12\x0f\n\x07trigger\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12\x10\n\x08occasion\x18\x03 \x01(\t\x12\x0f\n\x07outcome\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0c\n\x04step\x18\x06 \x01(\r\x12\x11\n\tcurrent_s\x18\x07 \x01(\x01\x12\x10\n\x08\x63hosen_s\x18\x08 \x01(\x01\x12\x0c\n\x04\x61t_s\x18\t \x01(\x01\"W\n\x07Goodput\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\x12\x0f\n\x07seconds\x18\x04 \x01(\x01\x12\x0c\n\x04\x61t_s\x18\x05 \x01(\x01\"\x16\n\x06Notice\x12\x0c\n\x04text\x18\x01 \x01(\t\"0\n\tFrameDone\x12\r\n\x05\x66rame\x18\x01 \x01(\r\x12\x14\n\x0ctotal_frames\x18\x02 \x01(\r\".\n\nOutputFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\"\x94\x02\n\x07JobDone\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0e\n\x06\x66rames\x18\x02 \x01(\r\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\x12\x0b\n\x03\x66ps\x18\x05 \x01(\r\x12\x0c\n\x04seed\x18\x06 \x01(\x04\x12\x0e\n\x06wall_s\x18\x07 \x01(\x01\x12\x15\n\rframes_sha256\x18\x08 \x01(\t\x12\x30\n\x08segments\x18\t \x03(\x0b\x32\x1e.eapg_split.rpc.v1.PlanSegment\x12$\n\x04hops\x18\n \x03(\x0b\x32\x16.eapg_split.rpc.v1.Hop\x12/\n\x08peak_rss\x18\x0b \x03(\x0b\x32\x1d.eapg_split.rpc.v1.NodeMemory\"2\n\nNodeMemory\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x16\n\x0epeak_rss_bytes\x18\x02 \x01(\x04\x32\xed\x01\n\nJobService\x12M\n\x08Generate\x12\".eapg_split.rpc.v1.GenerateRequest\x1a\x1b.eapg_split.rpc.v1.JobEvent0\x01\x12J\n\x06\x43\x61ncel\x12 .eapg_split.rpc.v1.CancelRequest\x1a\x1e.eapg_split.rpc.v1.CancelReply\x12\x44\n\x04List\x12\x1e.eapg_split.rpc.v1.ListRequest\x1a\x1c.eapg_split.rpc.v1.ListReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x65\x61pg_split/rpc/v1/job.proto\x12\x11\x65\x61pg_split.rpc.v1\x1a\x1e\x65\x61pg_split/rpc/v1/common.proto\x1a\x1f\x65\x61pg_split/rpc/v1/outlook.proto\"\x8b\x02\n\x0fGenerateRequest\x12\x35\n\x07request\x18\x01 \x01(\x0b\x32$.eapg_split.rpc.v1.GenerationRequest\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\r\n\x05\x63odec\x18\x03 \x01(\t\x12\x10\n\x08previews\x18\x04 \x01(\x08\x12\x0e\n\x06suffix\x18\x05 \x01(\t\x12\x12\n\ndeadline_s\x18\x06 \x01(\x01\x12-\n\x05peers\x18\x07 \x03(\x0b\x32\x1e.eapg_split.rpc.v1.NodeAddress\x12\x12\n\nquality_db\x18\x08 \x01(\x01\x12)\n\x06wishes\x18\t \x01(\x0b\x32\x19.eapg_split.rpc.v1.Wishes\"\xa7\x02\n\x06Wishes\x12\x0c\n\x04goal\x18\x01 \x01(\t\x12\x18\n\x10max_entropy_bits\x18\x02 \x01(\x01\x12\x15\n\x08max_cuts\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x31\n\x04pins\x18\x04 \x03(\x0b\x32#.eapg_split.rpc.v1.Wishes.PinsEntry\x12>\n\x0bmemory_caps\x18\x05 \x03(\x0b\x32).eapg_split.rpc.v1.Wishes.MemoryCapsEntry\x1a+\n\tPinsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x31\n\x0fMemoryCapsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x42\x0b\n\t_max_cuts\",\n\x0bNodeAddress\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\" \n\rCancelRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\"\x1c\n\x0b\x43\x61ncelReply\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\"\r\n\x0bListRequest\"8\n\tListReply\x12+\n\x04jobs\x18\x01 \x03(\x0b\x32\x1d.eapg_split.rpc.v1.JobSummary\"S\n\nJobSummary\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\r\x12\x13\n\x0btotal_steps\x18\x03 \x01(\r\x12\x11\n\telapsed_s\x18\x04 \x01(\x01\"\xf3\x03\n\x08JobEvent\x12+\n\x04plan\x18\x01 \x01(\x0b\x32\x1b.eapg_split.rpc.v1.PlanMadeH\x00\x12+\n\x04step\x18\x02 \x01(\x0b\x32\x1b.eapg_split.rpc.v1.StepDoneH\x00\x12\x32\n\x07preview\x18\x03 \x01(\x0b\x32\x1f.eapg_split.rpc.v1.PreviewFrameH\x00\x12%\n\x03hop\x18\x04 \x01(\x0b\x32\x16.eapg_split.rpc.v1.HopH\x00\x12+\n\x06notice\x18\x05 \x01(\x0b\x32\x19.eapg_split.rpc.v1.NoticeH\x00\x12-\n\x05\x66rame\x18\x06 \x01(\x0b\x32\x1c.eapg_split.rpc.v1.FrameDoneH\x00\x12-\n\x04\x66ile\x18\x07 \x01(\x0b\x32\x1d.eapg_split.rpc.v1.OutputFileH\x00\x12\x0f\n\x05\x63hunk\x18\x08 \x01(\x0cH\x00\x12*\n\x04\x64one\x18\t \x01(\x0b\x32\x1a.eapg_split.rpc.v1.JobDoneH\x00\x12-\n\x07goodput\x18\n \x01(\x0b\x32\x1a.eapg_split.rpc.v1.GoodputH\x00\x12\x33\n\x08reviewed\x18\x0b \x01(\x0b\x32\x1f.eapg_split.rpc.v1.PlanReviewedH\x00\x42\x06\n\x04kind\"P\n\x0bPlanSegment\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0c\n\x04tier\x18\x02 \x01(\t\x12\x12\n\nstart_step\x18\x03 \x01(\r\x12\x11\n\tstop_step\x18\x04 \x01(\r\"\xc6\x01\n\x08PlanMade\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\x30\n\x08segments\x18\x03 \x03(\x0b\x32\x1e.eapg_split.rpc.v1.PlanSegment\x12\r\n\x05notes\x18\x04 \x03(\t\x12\x13\n\x0btotal_steps\x18\x05 \x01(\r\x12\x10\n\x08revision\x18\x06 \x01(\r\x12\x0c\n\x04\x61t_s\x18\x07 \x01(\x01\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x13\n\x0bpredicted_s\x18\t \x01(\x01\"\xa1\x01\n\x0cPlanReviewed\x12\x0f\n\x07trigger\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12\x10\n\x08occasion\x18\x03 \x01(\t\x12\x0f\n\x07outcome\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0c\n\x04step\x18\x06 \x01(\r\x12\x11\n\tcurrent_s\x18\x07 \x01(\x01\x12\x10\n\x08\x63hosen_s\x18\x08 \x01(\x01\x12\x0c\n\x04\x61t_s\x18\t \x01(\x01\"W\n\x07Goodput\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\x12\x0f\n\x07seconds\x18\x04 \x01(\x01\x12\x0c\n\x04\x61t_s\x18\x05 \x01(\x01\"\x16\n\x06Notice\x12\x0c\n\x04text\x18\x01 \x01(\t\"0\n\tFrameDone\x12\r\n\x05\x66rame\x18\x01 \x01(\r\x12\x14\n\x0ctotal_frames\x18\x02 \x01(\r\".\n\nOutputFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\"\x94\x02\n\x07JobDone\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0e\n\x06\x66rames\x18\x02 \x01(\r\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\x12\x0b\n\x03\x66ps\x18\x05 \x01(\r\x12\x0c\n\x04seed\x18\x06 \x01(\x04\x12\x0e\n\x06wall_s\x18\x07 \x01(\x01\x12\x15\n\rframes_sha256\x18\x08 \x01(\t\x12\x30\n\x08segments\x18\t \x03(\x0b\x32\x1e.eapg_split.rpc.v1.PlanSegment\x12$\n\x04hops\x18\n \x03(\x0b\x32\x16.eapg_split.rpc.v1.Hop\x12/\n\x08peak_rss\x18\x0b \x03(\x0b\x32\x1d.eapg_split.rpc.v1.NodeMemory\"2\n\nNodeMemory\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x16\n\x0epeak_rss_bytes\x18\x02 \x01(\x04\x32\xbd\x02\n\nJobService\x12M\n\x08Generate\x12\".eapg_split.rpc.v1.GenerateRequest\x1a\x1b.eapg_split.rpc.v1.JobEvent0\x01\x12J\n\x06\x43\x61ncel\x12 .eapg_split.rpc.v1.CancelRequest\x1a\x1e.eapg_split.rpc.v1.CancelReply\x12\x44\n\x04List\x12\x1e.eapg_split.rpc.v1.ListRequest\x1a\x1c.eapg_split.rpc.v1.ListReply\x12N\n\x07Outlook\x12\".eapg_split.rpc.v1.GenerateRequest\x1a\x1f.eapg_split.rpc.v1.OutlookReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,46 +37,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WISHES_PINSENTRY']._serialized_options = b'8\001'
   _globals['_WISHES_MEMORYCAPSENTRY']._loaded_options = None
   _globals['_WISHES_MEMORYCAPSENTRY']._serialized_options = b'8\001'
-  _globals['_GENERATEREQUEST']._serialized_start=83
-  _globals['_GENERATEREQUEST']._serialized_end=350
-  _globals['_WISHES']._serialized_start=353
-  _globals['_WISHES']._serialized_end=648
-  _globals['_WISHES_PINSENTRY']._serialized_start=541
-  _globals['_WISHES_PINSENTRY']._serialized_end=584
-  _globals['_WISHES_MEMORYCAPSENTRY']._serialized_start=586
-  _globals['_WISHES_MEMORYCAPSENTRY']._serialized_end=635
-  _globals['_NODEADDRESS']._serialized_start=650
-  _globals['_NODEADDRESS']._serialized_end=694
-  _globals['_CANCELREQUEST']._serialized_start=696
-  _globals['_CANCELREQUEST']._serialized_end=728
-  _globals['_CANCELREPLY']._serialized_start=730
-  _globals['_CANCELREPLY']._serialized_end=758
-  _globals['_LISTREQUEST']._serialized_start=760
-  _globals['_LISTREQUEST']._serialized_end=773
-  _globals['_LISTREPLY']._serialized_start=775
-  _globals['_LISTREPLY']._serialized_end=831
-  _globals['_JOBSUMMARY']._serialized_start=833
-  _globals['_JOBSUMMARY']._serialized_end=916
-  _globals['_JOBEVENT']._serialized_start=919
-  _globals['_JOBEVENT']._serialized_end=1418
-  _globals['_PLANSEGMENT']._serialized_start=1420
-  _globals['_PLANSEGMENT']._serialized_end=1500
-  _globals['_PLANMADE']._serialized_start=1503
-  _globals['_PLANMADE']._serialized_end=1701
-  _globals['_PLANREVIEWED']._serialized_start=1704
-  _globals['_PLANREVIEWED']._serialized_end=1865
-  _globals['_GOODPUT']._serialized_start=1867
-  _globals['_GOODPUT']._serialized_end=1954
-  _globals['_NOTICE']._serialized_start=1956
-  _globals['_NOTICE']._serialized_end=1978
-  _globals['_FRAMEDONE']._serialized_start=1980
-  _globals['_FRAMEDONE']._serialized_end=2028
-  _globals['_OUTPUTFILE']._serialized_start=2030
-  _globals['_OUTPUTFILE']._serialized_end=2076
-  _globals['_JOBDONE']._serialized_start=2079
-  _globals['_JOBDONE']._serialized_end=2355
-  _globals['_NODEMEMORY']._serialized_start=2357
-  _globals['_NODEMEMORY']._serialized_end=2407
-  _globals['_JOBSERVICE']._serialized_start=2410
-  _globals['_JOBSERVICE']._serialized_end=2647
+  _globals['_GENERATEREQUEST']._serialized_start=116
+  _globals['_GENERATEREQUEST']._serialized_end=383
+  _globals['_WISHES']._serialized_start=386
+  _globals['_WISHES']._serialized_end=681
+  _globals['_WISHES_PINSENTRY']._serialized_start=574
+  _globals['_WISHES_PINSENTRY']._serialized_end=617
+  _globals['_WISHES_MEMORYCAPSENTRY']._serialized_start=619
+  _globals['_WISHES_MEMORYCAPSENTRY']._serialized_end=668
+  _globals['_NODEADDRESS']._serialized_start=683
+  _globals['_NODEADDRESS']._serialized_end=727
+  _globals['_CANCELREQUEST']._serialized_start=729
+  _globals['_CANCELREQUEST']._serialized_end=761
+  _globals['_CANCELREPLY']._serialized_start=763
+  _globals['_CANCELREPLY']._serialized_end=791
+  _globals['_LISTREQUEST']._serialized_start=793
+  _globals['_LISTREQUEST']._serialized_end=806
+  _globals['_LISTREPLY']._serialized_start=808
+  _globals['_LISTREPLY']._serialized_end=864
+  _globals['_JOBSUMMARY']._serialized_start=866
+  _globals['_JOBSUMMARY']._serialized_end=949
+  _globals['_JOBEVENT']._serialized_start=952
+  _globals['_JOBEVENT']._serialized_end=1451
+  _globals['_PLANSEGMENT']._serialized_start=1453
+  _globals['_PLANSEGMENT']._serialized_end=1533
+  _globals['_PLANMADE']._serialized_start=1536
+  _globals['_PLANMADE']._serialized_end=1734
+  _globals['_PLANREVIEWED']._serialized_start=1737
+  _globals['_PLANREVIEWED']._serialized_end=1898
+  _globals['_GOODPUT']._serialized_start=1900
+  _globals['_GOODPUT']._serialized_end=1987
+  _globals['_NOTICE']._serialized_start=1989
+  _globals['_NOTICE']._serialized_end=2011
+  _globals['_FRAMEDONE']._serialized_start=2013
+  _globals['_FRAMEDONE']._serialized_end=2061
+  _globals['_OUTPUTFILE']._serialized_start=2063
+  _globals['_OUTPUTFILE']._serialized_end=2109
+  _globals['_JOBDONE']._serialized_start=2112
+  _globals['_JOBDONE']._serialized_end=2388
+  _globals['_NODEMEMORY']._serialized_start=2390
+  _globals['_NODEMEMORY']._serialized_end=2440
+  _globals['_JOBSERVICE']._serialized_start=2443
+  _globals['_JOBSERVICE']._serialized_end=2760
 # @@protoc_insertion_point(module_scope)

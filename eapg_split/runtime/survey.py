@@ -1,0 +1,106 @@
+"""What this device knows of its nodes and links at one moment: for somebody who plans elsewhere."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from eapg_split.domain.telemetry import Telemetry
+from eapg_split.domain.topology import NodeId, Topology
+from eapg_split.planner.estimates import Estimates
+from eapg_split.runtime.cluster import Cluster
+from eapg_split.runtime.job import Job, check_wishes
+from eapg_split.runtime.views import Views
+from eapg_split.runtime.watch import NodeWatch, watched
+
+_LISTEN_S: Final = 1.0
+
+Ends = tuple[NodeId, NodeId]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The newest look at a node, and how old it is."""
+
+    telemetry: Telemetry
+    age_s: float
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Topology and estimates as a job that began now would see them, and what they rest on.
+
+    `heard` has the nodes that told how they are. `ages_s` says how long ago each link was seen; one that is missing
+    there is only assumed. `relayed` are the links between two others that lead through the device. `missing` are nodes
+    that did not answer, each with the reason.
+    """
+
+    topology: Topology
+    estimates: Estimates
+    heard: Mapping[NodeId, Heard] = field(default_factory=dict)
+    ages_s: Mapping[Ends, float] = field(default_factory=dict)
+    relayed: frozenset[Ends] = frozenset()
+    missing: tuple[str, ...] = ()
+
+
+async def survey(job: Job, cluster: Cluster) -> Survey:
+    """Asks every node who and how it is, about a second long once they have answered, and probes stale links.
+
+    The job is not run; only what shapes its plan counts. Raises InvalidRequest for wishes that name what is not there,
+    and what `Cluster.discover` raises.
+    """
+    workload = await cluster.worker.unroll(job.request)
+    await cluster.discover(job.deadline)
+    topology = cluster.topology
+    check_wishes(job.wishes, workload, topology)
+    async with watched(cluster) as watch:
+        views = Views(job, cluster, workload, watch)
+        await asyncio.gather(views.prepare(), _listen(watch, topology))
+        estimates = views.at(0, frozenset()).estimates
+        assert estimates is not None
+        heard = _heard(watch, topology)
+    others = [ends for ends in estimates.links if topology.device.id not in ends]
+    relayed = frozenset(ends for ends in others if _leads_home(views, *ends))
+    ages_s = _ages_s(cluster, heard, relayed)
+    return Survey(topology, estimates, heard, ages_s, relayed, cluster.missing)
+
+
+async def _listen(watch: NodeWatch, topology: Topology) -> None:
+    """Until every node was heard; who says nothing in time is planned with as it is known without."""
+    try:
+        async with asyncio.timeout(_LISTEN_S):
+            while any(watch.latest(node.id) is None for node in topology.nodes):  # noqa: ASYNC110  # tasks fill it
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        return
+
+
+def _heard(watch: NodeWatch, topology: Topology) -> dict[NodeId, Heard]:
+    looks = {node.id: watch.latest(node.id) for node in topology.nodes}
+    return {node: Heard(look, watch.age_s(node)) for node, look in looks.items() if look is not None}
+
+
+def _leads_home(views: Views, source: NodeId, target: NodeId) -> bool:
+    """Whether the state would go from one other node to another through the device."""
+    direct = views.routes.direct(source, target)
+    return direct is None or direct.bits_per_s <= views.routes.through_device(source, target).bits_per_s
+
+
+def _ages_s(cluster: Cluster, heard: Mapping[NodeId, Heard], relayed: frozenset[Ends]) -> dict[Ends, float]:
+    """Of links by what this device saw, of those between others by what they told; a relayed one has two halves."""
+    device = cluster.topology.device.id
+    ages_s = {
+        (NodeId(sight.source), NodeId(sight.target)): sight.age_s for sight in cluster.worker.links.sights()
+    }
+    for each in heard.values():
+        for sight in each.telemetry.links:
+            ends = NodeId(sight.source), NodeId(sight.target)
+            if device not in ends and sight.bits_per_s > 0:
+                ages_s.setdefault(ends, sight.age_s + each.age_s)
+    for source, target in relayed:
+        halves = [ages_s.get((source, device)), ages_s.get((device, target))]
+        known = [age_s for age_s in halves if age_s is not None]
+        ages_s.pop((source, target), None)
+        if len(known) == len(halves):
+            ages_s[source, target] = max(known)
+    return ages_s
