@@ -43,7 +43,7 @@ class HostLimits:
     """What a policy may cost: seconds of waiting for one call, and failures after which it is not asked again."""
 
     plan_s: float = 1.0
-    revise_s: float = 0.25
+    revise_s: float = 0.5
     failures: int = 3
 
 
