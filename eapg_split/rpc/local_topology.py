@@ -52,10 +52,11 @@ async def local_topology(
     weights: Path | None = None,
     ready_s: float = 30.0,
     device_options: Sequence[str] = (),
+    other_options: Sequence[str] = (),
 ) -> AsyncIterator[LocalTopology]:
     """Starts the device, edge and cloud daemons and stops them at the end of the block.
 
-    `device_options` are further flags of the device, for instance `--telemetry`.
+    `device_options` are further flags of the device, for instance `--telemetry`, `other_options` of the other two.
 
     They stop by themselves too when this process dies. Raises NodeUnavailable, with the daemon's own words, when one
     is not ready within `ready_s` seconds.
@@ -68,7 +69,7 @@ async def local_topology(
         processes: dict[Tier, asyncio.subprocess.Process] = {}
         try:
             for tier in _TIERS:
-                own = device_options if tier is Tier.DEVICE else ()
+                own = device_options if tier is Tier.DEVICE else other_options
                 processes[tier] = await _spawn(tier, folder, [*options, *own])
             yield LocalTopology(await _all_ready(processes, folder, ready_s), folder)
         finally:

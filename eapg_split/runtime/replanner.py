@@ -146,7 +146,15 @@ class Replanner:
             if not occasions:
                 occasions = self._noticed()
             for occasion in occasions:
-                await self.look(occasion)
+                if not self._is_our_own_queue(occasion):
+                    await self.look(occasion)
+
+    def _is_our_own_queue(self, occasion: Occasion) -> bool:
+        """Whether a node only says how long it is busy with what this job lets it do."""
+        flight = self.running
+        if occasion.trigger is not Trigger.QUEUE or flight is None:
+            return False
+        return occasion.node in {part.node for part in (flight.segment, *flight.further)}
 
     def _noticed(self) -> list[Occasion]:
         """What nobody tells: a hand-off that stands still, nodes that fell silent or are heard again."""
