@@ -85,7 +85,7 @@ class DpAdaptivePolicy:
             return Revision(found.plan, staying.why)
         least = found.score.objective
         saving = 1 - least / staying.objective if staying.objective > 0 else 0.0
-        times = f"{found.score.time_s:.1f} s instead of {staying.time_s:.1f} s are left"
+        times = f"{found.score.time_s:.3g} s instead of {staying.time_s:.3g} s are left"
         if saving <= HYSTERESIS:
             return Revision(None, f"Another plan would save only {max(0.0, saving):.0%} ({times}).")
         return Revision(found.plan, f"The new plan saves {saving:.0%} ({times}).")
