@@ -15,6 +15,7 @@ from eapg_split.planner.policy import Occasion, PlanView, StepMeasured, Transfer
 from eapg_split.runtime.events import Hop, JobEvent, Notice, PlanReviewed, StepDone
 from eapg_split.runtime.policy_host import PolicyHost
 from eapg_split.runtime.recall import HandBack, Recall
+from eapg_split.runtime.routes import Routes
 from eapg_split.runtime.views import Views
 from eapg_split.runtime.watch import NodeWatch
 
@@ -78,6 +79,15 @@ class Replanner:
         self._looking = asyncio.Lock()
         self._decided: Decision | None = None
         self.running: InFlight | None = None
+
+    @property
+    def routes(self) -> Routes:
+        """The ways past the device."""
+        return self._views.routes
+
+    def returned(self, left_out: frozenset[NodeId]) -> list[NodeId]:
+        """The nodes among those that were lost which may be tried again."""
+        return self._views.returned(left_out)
 
     @property
     def decided(self) -> bool:

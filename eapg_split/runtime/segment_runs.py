@@ -1,0 +1,233 @@
+"""The segments of one job, one after the other: on this node's worker or on a peer, from checkpoint to checkpoint."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from eapg_split.codecs.base import Fidelity
+from eapg_split.domain.error_budget import ErrorBudget
+from eapg_split.domain.latent import Latent
+from eapg_split.domain.plan import Plan, Segment
+from eapg_split.domain.session import (
+    Answer,
+    Running,
+    SegmentAbandoned,
+    SegmentCommitted,
+    SegmentFailed,
+    SegmentHandedBack,
+)
+from eapg_split.domain.workload import StageKind, Workload
+from eapg_split.errors import EapgError
+from eapg_split.runtime.checkpoint import Checkpoint
+from eapg_split.runtime.cluster import Cluster
+from eapg_split.runtime.events import Hop, JobEvent, SegmentEvent, StepDone
+from eapg_split.runtime.job import Job
+from eapg_split.runtime.job_events import JobEvents
+from eapg_split.runtime.memory import peak_resident_bytes
+from eapg_split.runtime.output import Output
+from eapg_split.runtime.peer import SegmentOrder
+from eapg_split.runtime.recall import HandBack, Recall
+from eapg_split.runtime.remote import Assignment, RemoteSegments
+from eapg_split.runtime.replanner import InFlight, Replanner
+from eapg_split.runtime.routes import Routes
+
+_log = logging.getLogger(__name__)
+_BACKOFF_S = 0.2
+
+Chain = tuple[Segment, ...]
+"""The segment that runs, and those to whose nodes its state is handed on."""
+
+
+class SegmentRuns:
+    """One per job. Keeps the checkpoint that the next segment begins with."""
+
+    def __init__(
+        self, job: Job, cluster: Cluster, workload: Workload, output: Output, events: JobEvents
+    ) -> None:
+        self._job = job
+        self._cluster = cluster
+        self._worker = cluster.worker
+        self._workload = workload
+        self._output = output
+        self._events = events
+        self._checkpoint = Checkpoint(0, self._worker.setup.codecs, {}, ErrorBudget(job.quality_db))
+        self._remote = RemoteSegments(cluster, self._fidelity, self._step_there)
+        self._recall = Recall()
+        self._planner: Replanner | None = None
+        self._preparing: set[asyncio.Task[None]] = set()
+
+    async def run(self, state: Running, planner: Replanner) -> Answer:
+        """Runs `state.segment`, and says what came of it; `planner` may end it early.
+
+        It runs as a task, so that a hand-off can be given up from wherever that is decided.
+        """
+        segment, attempt = state.segment, state.attempt
+        if attempt > 1:
+            await asyncio.sleep(_BACKOFF_S * 2 ** (attempt - 2))
+        else:
+            self._recall = Recall()
+        chain = self._chain(state, planner.routes)
+        own = self._cluster.is_own(segment.node)
+        running = asyncio.create_task(self._run_here(state) if own else self._run_there(state, chain))
+        self._planner, planner.running = planner, self._in_flight(state, chain, running)
+        try:
+            step = await running
+        except EapgError as error:
+            _log.warning("session %s: %s failed: %s", self._job.session, segment, error)
+            _blame(error, chain, planner.routes)
+            return SegmentFailed(segment, attempt, error)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            return SegmentAbandoned(segment, attempt)
+        finally:
+            planner.running = None
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        if planner.decided or step < chain[-1].stop_step:
+            return SegmentHandedBack(segment, attempt, step, unasked=not planner.decided)
+        return SegmentCommitted(segment, attempt, step)
+
+    def prepare(self, plan: Plan) -> None:
+        """Lets the plan's other nodes load their weights while the first steps are computed."""
+        for segment in plan.segments:
+            if not self._cluster.is_own(segment.node):
+                task = asyncio.create_task(self._prepare(plan, segment))
+                self._preparing.add(task)
+                task.add_done_callback(self._preparing.discard)
+
+    async def close(self) -> None:
+        """Waits for nobody any more."""
+        for task in self._preparing:
+            task.cancel()
+        await asyncio.gather(*self._preparing, return_exceptions=True)
+
+    async def _prepare(self, plan: Plan, segment: Segment) -> None:
+        try:
+            await self._cluster.peer(segment.node).prepare(self._order(plan, segment, 1))
+        except EapgError as error:
+            _log.info("node %s is not prepared: %s", segment.node, error)  # the hand-off will tell
+
+    def _chain(self, state: Running, routes: Routes) -> Chain:
+        chain = [state.segment]
+        for segment in state.plan.segments[state.index + 1 :]:
+            pair = chain[-1], segment
+            if any(self._cluster.is_own(each.node) for each in pair):
+                break
+            if not routes.hands_on(*pair, self._workload):
+                break
+            chain.append(segment)
+        return tuple(chain)
+
+    def _in_flight(self, state: Running, chain: Chain, running: "asyncio.Task[int]") -> InFlight:
+        def abandon() -> None:
+            running.cancel()
+
+        def terms(step: int, plan: Plan) -> HandBack:
+            return self._remote.terms(self._assignment(state, chain), step, plan)
+
+        return InFlight(
+            segment=state.segment,
+            further=chain[1:],
+            plan=state.plan,
+            unavailable=state.unavailable,
+            own=self._cluster.is_own(state.segment.node),
+            recall=self._recall,
+            terms=terms,
+            abandon=abandon,
+            transfer=self._remote.transfer,
+        )
+
+    async def _run_here(self, state: Running) -> int:
+        segment, last = state.segment, self._workload.steps - 1
+        stop = min(segment.stop_step, last)
+        latent, reached = await self._checkpoint.latent(), segment.start_step
+        if segment.start_step < stop:
+            order = self._order(state.plan, replace(segment, stop_step=stop), state.attempt)
+            done = await self._worker.execute(order, latent, self._step_here, self._recall)
+            latent, reached = done.state, done.stop_step
+        after = self._checkpoint.followed_by(reached, latent)
+        if reached == stop and segment.stop_step > last:
+            await self._decode(segment, latent)
+            reached = segment.stop_step
+        self._checkpoint = after
+        self._commit(segment, reached, peak_resident_bytes())
+        return reached
+
+    async def _decode(self, segment: Segment, latent: Latent) -> None:
+        loop, steps = asyncio.get_running_loop(), self._workload.steps
+        began, stage = loop.time(), self._workload.stage_of(steps - 1)
+        frames = self._worker.frames(self._workload, latent)
+        await self._output.write(frames, stage.geometry.frames, self._events.emit)
+        placed, seconds = self._events.placed(segment), loop.time() - began
+        await self._events.take(StepDone(placed.node, placed.tier, stage.name, steps - 1, steps, seconds))
+
+    async def _run_there(self, state: Running, chain: Chain) -> int:
+        if state.attempt > 1:
+            # a node that hangs must not cost its time twice
+            await self._cluster.check_alive(state.segment.node)
+        self._checkpoint, done = await self._remote.run(self._assignment(state, chain))
+        peaks = {state.segment.node: done.peak_rss_bytes, **done.further_peaks}
+        for part in chain:
+            if part.start_step < done.stop_step:
+                self._commit(part, min(part.stop_step, done.stop_step), peaks.get(part.node, 0))
+        return done.stop_step
+
+    def _assignment(self, state: Running, chain: Chain) -> Assignment:
+        order = self._order(state.plan, state.segment, state.attempt)
+        node, plan = state.segment.node, state.plan
+        return Assignment(node, order, plan, self._workload, self._checkpoint, self._recall, chain[1:])
+
+    def _order(self, plan: Plan, segment: Segment, attempt: int) -> SegmentOrder:
+        """The order for a segment; a node that need not read the text does not get it."""
+        job, own = self._job, self._cluster.is_own(segment.node)
+        stages = (s for s in self._workload.stages if s.kind is StageKind.TEXT)
+        reads_text = any(
+            segment.start_step < s.stop_step and s.start_step < segment.stop_step for s in stages
+        )
+        return SegmentOrder(
+            session=job.session,
+            request=job.request if own or reads_text else job.request.without_prompt(),
+            start_step=segment.start_step,
+            stop_step=segment.stop_step,
+            fingerprint=self._cluster.fingerprint,
+            attempt=attempt,
+            result_codec=plan.codec_at(segment.stop_step),
+            previews=job.previews,
+            deadline=job.deadline,
+        )
+
+    def _commit(self, segment: Segment, reached: int, peak_rss_bytes: int) -> None:
+        placed = self._events.placed(replace(segment, stop_step=reached))
+        self._events.record.add(placed, peak_rss_bytes)
+
+    async def _fidelity(self, workload: Workload, step: int, target_db: float) -> Fidelity:
+        """What a lossy codec may do to the state before `step`, so that this cut alone leaves `target_db`."""
+        return await self._worker.fidelity(workload, step - 1, target_db)
+
+    async def _step_here(self, event: SegmentEvent) -> None:
+        """Of a segment on this node: the next step waits until its policy has looked."""
+        await self._events.take(event)
+        if isinstance(event, StepDone) and self._planner is not None:
+            await self._planner.stepped(event, at_boundary=True)
+
+    async def _step_there(self, event: JobEvent | SegmentEvent) -> None:
+        """Of a segment on another node, which goes on meanwhile."""
+        await self._events.take(event)
+        if self._planner is None:
+            return
+        match event:
+            case StepDone():
+                await self._planner.stepped(event, at_boundary=False)
+            case Hop():
+                await self._planner.moved(event)
+
+
+def _blame(error: EapgError, chain: Sequence[Segment], routes: Routes) -> None:
+    """A state that could not be handed on comes home the next time."""
+    for before, after in pairwise(chain):
+        if error.node_id == after.node:
+            routes.broke(before.node, after.node)
