@@ -1,7 +1,6 @@
-"""Planning problems of any size, of the kind that the product meets: a pyramid of stages, a device, edges and clouds."""
+"""Planning problems of any size, of the kind that the product meets: a pyramid, a device, edges and clouds."""
 
 import itertools
-from dataclasses import replace
 
 import numpy as np
 
@@ -40,12 +39,6 @@ def instance(cuts: int, nodes: int, codecs: int, seed: int) -> PlanView:
     )
     objective = Objective(Privacy.PROMPT_LOCAL, "auto", Goal.BALANCED)
     return PlanView(_workload(stage_of), topology, objective=objective, estimates=estimates)
-
-
-def with_codec(view: PlanView, codecs: int) -> PlanView:
-    """The same view with only the first codecs."""
-    assert view.estimates is not None
-    return replace(view, estimates=replace(view.estimates, codecs=view.estimates.codecs[:codecs]))
 
 
 def _workload(stage_of: np.ndarray) -> Workload:

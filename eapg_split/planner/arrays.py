@@ -2,9 +2,10 @@
 
 import math
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from typing import Final
 
 import numpy as np
@@ -62,10 +63,15 @@ class LinkArrays:
     @classmethod
     def of(cls, estimates: Estimates, index: Mapping[NodeId, int]) -> "LinkArrays":
         table = np.zeros((4, len(index), len(index)))
-        for (source, target), link in estimates.links.items():
-            if source in index and target in index and source != target:
-                numbers = link.bits_per_s, link.rtt_s, link.sigma, link.joules_per_byte
-                table[:, index[source], index[target]] = numbers
+        known = [
+            (index[source], index[target], link.bits_per_s, link.rtt_s, link.sigma, link.joules_per_byte)
+            for (source, target), link in estimates.links.items()
+            if source in index and target in index and source != target
+        ]
+        if known:
+            numbers = np.array(known, float).T
+            sources, targets = numbers[:2].astype(int)
+            table[:, sources, targets] = numbers[2:]
         table[0][~np.isfinite(table[1])] = 0.0
         table[~(table >= 0)] = 0.0
         np.minimum(table, _LARGEST, out=table)
@@ -133,30 +139,28 @@ class CodedArrays:
         lines[:, 1, :, 1] = coding + np.maximum(self.encode_s, self.decode_s) * (1.0 - single)
         return lines
 
-    def seconds(self, seconds_per_bit: Floats) -> Iterator[Floats]:
-        """[B, M] of codec after codec: how long each state is on its way over each of M links, rtt left out.
-
-        Each array is valid until the next one is asked for.
-        """
-        links = np.stack([seconds_per_bit, np.ones(len(seconds_per_bit))])
-        both = np.empty((2, len(self.parts), len(seconds_per_bit)))
-        for lines, usable in zip(self._lines, self.usable, strict=True):
-            np.matmul(lines, links, out=both)  # a product this small does not make the library start threads
-            np.maximum(both[0], both[1], out=both[0])
-            if not usable.all():
-                both[0][~usable] = math.inf
-            yield both[0]
-
     def fastest(self, rate: Floats) -> Ints:
         """[B, M]: the number of the codec that arrives first over links of so many bits a second."""
-        chosen: Ints = np.stack([each.copy() for each in self.seconds(_inverse(rate))]).argmin(axis=0)
+        links = np.stack([_inverse(rate), np.ones(len(rate))])
+        lines = np.matmul(self._lines, links)
+        seconds = np.maximum(lines[:, 0], lines[:, 1])
+        seconds[~self.usable] = math.inf
+        chosen: Ints = seconds.argmin(axis=0)
         return chosen
 
     def soonest(self, links: LinkArrays, rate: Floats) -> Floats:
         """[B, N, N]: how long each move takes through the codec that arrives first; infinite where none can."""
+        per_bit = np.stack([_inverse(rate).ravel(), np.ones(rate.size)])
         best = np.full((len(self.parts), rate.size), math.inf)
-        for seconds in self.seconds(_inverse(rate).ravel()):
-            np.minimum(best, seconds, out=best)
+        both = np.empty((2, *best.shape))
+        for lines, usable in zip(self._lines, self.usable, strict=True):
+            np.matmul(
+                lines, per_bit, out=both
+            )  # a product this small does not make the library start threads
+            slower = np.maximum(both[0], both[1], out=both[0])
+            if not usable.all():
+                slower[~usable] = math.inf
+            np.minimum(best, slower, out=best)
         best += np.where(rate > 0, links.rtt_s, math.inf).ravel()
         best[:, :: len(rate) + 1] = 0.0
         return best.reshape(-1, *rate.shape)
@@ -167,10 +171,10 @@ def _inverse(rate: Floats) -> Floats:
 
 
 def _parts(view: PlanView) -> Floats:
-    """[B] from step 0 on: in how many parts each state is coded."""
-    specs = (view.workload.spec_after(-1), *view.workload.specs)
-    sizes = {id(spec): spec.raw_bytes for spec in {id(spec): spec for spec in specs}.values()}
-    return np.array([sizes[id(spec)] for spec in specs]) // PART_RAW_BYTES + 1.0
+    """[B] from step 0 on: in how many parts each state is coded; the steps of a stage share one spec."""
+    runs = [list(run) for _, run in groupby((view.workload.spec_after(-1), *view.workload.specs), key=id)]
+    parts = np.array([run[0].raw_bytes for run in runs]) // PART_RAW_BYTES + 1.0
+    return parts.repeat([len(run) for run in runs])
 
 
 def known_nodes(view: PlanView, estimates: Estimates) -> list[NodeEstimate]:

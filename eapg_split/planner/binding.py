@@ -38,7 +38,7 @@ def what_binds(tables: CostTables, weights: Weights, path: Sequence[int]) -> str
 
 
 def _rule_that_binds(tables: CostTables, weights: Weights, path: Sequence[int]) -> str:
-    best = Problem(tables, weights).walk(path).score.objective
+    best = Problem(tables, weights).walk(tuple(path)).score.objective
     for name, view in _without_rules(tables.view):
         looser = CostTables.of(view)
         looser = replace(

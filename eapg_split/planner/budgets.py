@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from eapg_split.planner import charges
 from eapg_split.planner.charges import Charge
 from eapg_split.planner.cost import CostTables
@@ -33,39 +35,56 @@ class Budget:
 
     def says(self, amount: float) -> str:
         """An amount for people."""
-        return f"{amount:.3g} {self.unit}" if self.unit else f"{amount:.0f}"
+        return f"{amount:.3g} {self.unit}"
 
 
 def budgets_of(tables: CostTables) -> tuple[Budget, ...]:
     """All limits that are finite, in the order in which they are looked at."""
-    objective = tables.view.objective
-    found = [
-        Budget(
-            f"the deadline of {objective.deadline_s:.3g} s",
-            "s (95 % sure)",
-            objective.deadline_s,
-            lambda walk: walk.score.time95_s,
-            lambda: charges.seconds(tables, surely=True),
-            clock=True,
-        ),
-        _energy(tables),
-        Budget(
-            f"the limit of {objective.max_money:.3g} money",
-            "",
-            objective.max_money,
-            lambda walk: walk.score.money,
-            lambda: charges.money(tables),
-        ),
-        Budget(
-            f"the limit of {objective.max_cuts} cuts",
-            "",
-            objective.max_cuts,
-            lambda walk: walk.cuts,
-            lambda: charges.cuts(tables),
-        ),
-        *(_battery(tables, node) for node in range(len(tables.nodes)) if node != tables.device),
-    ]
-    return tuple(budget for budget in found if budget.most < math.inf)
+    objective, battery = tables.view.objective, tables.per_node.battery_j
+    found = [_cuts(tables)]
+    if min(objective.max_energy_j, float(battery[tables.device])) < math.inf:
+        found.append(_energy(tables))
+    if objective.max_money < math.inf:
+        found.append(_money(tables))
+    if objective.deadline_s < math.inf:
+        found.append(_deadline(tables))
+    others = (node for node in np.flatnonzero(battery < math.inf).tolist() if node != tables.device)
+    found += [_battery(tables, node) for node in others]
+    return tuple(found[::-1])
+
+
+def _deadline(tables: CostTables) -> Budget:
+    most = tables.view.objective.deadline_s
+    return Budget(
+        f"the deadline of {most:.3g} s",
+        "s (95 % sure)",
+        most,
+        lambda walk: walk.score.time95_s,
+        lambda: charges.seconds(tables, surely=True),
+        clock=True,
+    )
+
+
+def _money(tables: CostTables) -> Budget:
+    most = tables.view.objective.max_money
+    return Budget(
+        f"the limit of {most:.3g} money",
+        "money",
+        most,
+        lambda walk: walk.score.money,
+        lambda: charges.money(tables),
+    )
+
+
+def _cuts(tables: CostTables) -> Budget:
+    most = tables.view.objective.max_cuts
+    return Budget(
+        f"the limit of {most} cuts",
+        "cuts",
+        most,
+        lambda walk: walk.cuts,
+        lambda: charges.cuts(tables),
+    )
 
 
 def _energy(tables: CostTables) -> Budget:

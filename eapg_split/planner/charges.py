@@ -25,8 +25,11 @@ class Charge:
         tables = self.tables
         arcs = self.moves[:-1] + self.steps[:, None, :]
         if self.entries is not None:
-            arcs += np.where(_staying(arcs.shape[1]), 0.0, self.entries[:-1, None, :])
-        arcs[~(tables.open_moves[:-1] & tables.open_steps[:, None, :])] = np.inf
+            staying = arcs.reshape(len(arcs), -1)[:, :: arcs.shape[1] + 1]
+            stays = staying.copy()
+            arcs += self.entries[:-1, None, :]
+            staying[:] = stays
+        arcs += tables.walls
         return arcs
 
     @cached_property

@@ -74,6 +74,7 @@ class CostTables:
         move_s = _moves(view, nodes, links, coded, links.bits_per_s)
         open_moves = _open_moves(view, move_s)
         can = np.isfinite(step_s) & np.isfinite(per_node.ready_s)
+        move_s[~open_moves] = 0.0
         return cls(
             view=view,
             estimates=estimates,
@@ -86,7 +87,7 @@ class CostTables:
             coded=coded,
             step_s=np.where(can, step_s, 0.0),
             entry_s=entry_seconds(view, known),
-            move_s=np.where(open_moves, move_s, 0.0),
+            move_s=move_s,
             open_steps=can & open_steps(view, coded.entropy_bits, per_node.max_entropy_bits),
             open_moves=open_moves,
         )
@@ -94,6 +95,11 @@ class CostTables:
     @property
     def steps(self) -> int:
         return len(self.step_s)
+
+    @cached_property
+    def walls(self) -> Floats:
+        """[S, N, N]: infinite where a move or the step after it is closed, else 0."""
+        return np.where(self.open_moves[:-1] & self.open_steps[:, None, :], 0.0, math.inf)
 
     @cached_property
     def compute_s(self) -> Floats:

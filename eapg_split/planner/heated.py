@@ -15,6 +15,7 @@ from eapg_split.errors import InfeasiblePlan
 from eapg_split.planner.cost import CostTables
 from eapg_split.planner.search import Problem
 from eapg_split.planner.walk import Path, Walk, walk
+from eapg_split.planner.warmth import Warmth
 from eapg_split.planner.weights import Weights
 
 _PASSES: Final = 3
@@ -33,9 +34,9 @@ def best_path(tables: CostTables, weights: Weights) -> Found:
     """The best path within all limits. Raises InfeasiblePlan that names the one that must give way."""
     problem = Problem(tables, weights)
     path = problem.best()
+    if Warmth.of(tables) is None:
+        return Found(path, problem.walk(path), problem)
     found = Found(path, walk(tables, weights, path), problem)
-    if not found.walked.step_c:
-        return found
     closing = 1
     while True:
         found = _agreed(found)

@@ -14,20 +14,19 @@ def bound_to_device(view: PlanView, stage: Stage) -> bool:
     return stage.kind is StageKind.DECODE or private
 
 
-def open_nodes(view: PlanView, stage: Stage) -> Bools:
+def open_nodes(view: PlanView, stage: Stage) -> list[bool]:
     """[N]: who may compute a stage at all."""
     objective, device = view.objective, view.topology.device.id
-    bound, pin = bound_to_device(view, stage), objective.pins.get(stage.name)
-    allowed = []
-    for node in view.topology.nodes:
-        caps = (node.memory_bytes, objective.memory_caps.get(node.id))
-        allowed.append(
-            node.id not in view.unavailable
-            and (node.id == device or not bound)
-            and pin in (None, node.id)
-            and not any(cap is not None and cap < stage.memory_bytes for cap in caps)
-        )
-    return np.array(allowed)
+    bound, pin, needs = bound_to_device(view, stage), objective.pins.get(stage.name), stage.memory_bytes
+    caps = objective.memory_caps
+    return [
+        node.id not in view.unavailable
+        and (not bound or node.id == device)
+        and (pin is None or pin == node.id)
+        and (node.memory_bytes is None or needs <= node.memory_bytes)
+        and needs <= caps.get(node.id, needs)
+        for node in view.topology.nodes
+    ]
 
 
 def open_steps(view: PlanView, entropy_bits: Floats, max_entropy_bits: Floats) -> Bools:
@@ -36,16 +35,16 @@ def open_steps(view: PlanView, entropy_bits: Floats, max_entropy_bits: Floats) -
     A node takes on the state before a step when its coded size is within the node's budget and the job's. What may run
     nowhere but on the device is exempt, for nobody else could take it; so is the first step, which needs no state.
     """
-    start = view.start_step
+    stages = view.workload.stages
+    counts = [stage.stop_step - max(stage.start_step, view.start_step) for stage in stages]
+    left = [number for number, count in enumerate(counts) if count > 0]
+    repeats = [counts[number] for number in left]
+    allowed: Bools = np.array([open_nodes(view, stages[number]) for number in left]).repeat(repeats, axis=0)
     caps = np.minimum(max_entropy_bits, view.objective.max_entropy_bits)
-    allowed = entropy_bits[:-1, None] <= caps
-    if start == 0:
-        allowed[0] = True
-    for stage in view.workload.stages:
-        rows = slice(max(stage.start_step - start, 0), max(stage.stop_step - start, 0))
-        if bound_to_device(view, stage):
-            allowed[rows] = True
-        allowed[rows] &= open_nodes(view, stage)
+    if caps.min() < entropy_bits.max():
+        exempt = np.array([bound_to_device(view, stages[number]) for number in left]).repeat(repeats)
+        exempt[0] |= view.start_step == 0
+        allowed &= exempt[:, None] | (entropy_bits[:-1, None] <= caps)
     return allowed
 
 

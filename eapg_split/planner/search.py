@@ -6,8 +6,7 @@ on the way is the best under fewer limits, so the first one that keeps all is th
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
@@ -38,6 +37,7 @@ class Problem:
     tables: CostTables
     weights: Weights
     limited: bool = True  # False leaves all limits out, and keeps the rules about who may compute what
+    _walks: dict[Path, Walk] = field(default_factory=dict, repr=False)
 
     @cached_property
     def budgets(self) -> tuple[Budget, ...]:
@@ -51,9 +51,11 @@ class Problem:
             raise InfeasiblePlan(why_closed(self.tables))
         return table
 
-    def walk(self, path: Sequence[int]) -> Walk:
+    def walk(self, path: Path) -> Walk:
         """Without heat, but for the slowdown that is in the tables."""
-        return walk(self.tables, self.weights, path, heat=False)
+        if path not in self._walks:
+            self._walks[path] = walk(self.tables, self.weights, path, heat=False)
+        return self._walks[path]
 
     def broken(self, walked: Walk) -> tuple[Budget, ...]:
         """The limits that a path does not keep."""
