@@ -16,6 +16,7 @@ from eapg_split.rpc.wire import ReplyField, RequestField, pack, unpack, unpack_a
 AHEAD_MESSAGES: Final = 2  # read ahead of whoever takes them
 _STOPPING_S: Final = 2.0
 _ACKS_TOGETHER: Final = 16
+_ACKS_WITHIN_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Incoming:
         `answer` gets the acks, some at a time.
         """
         reader = PartReader(check)
+        told_s = 0.0
         while count:
             message = await self._next()
             for field, body in unpack_all(message.data):
@@ -88,7 +90,9 @@ class Incoming:
                     count -= 1
                     came = ArrivedPart(arrived.part, arrived.index, message.at_s, message.late)
                     self._acks.append(came.ack)
-                    if not count or len(self._acks) == _ACKS_TOGETHER:
+                    late_s = message.at_s - told_s  # on a slow link the sender hears of each part that gets through
+                    if not count or len(self._acks) == _ACKS_TOGETHER or late_s > _ACKS_WITHIN_S:
+                        told_s = message.at_s
                         acks, self._acks = common_pb2.Acks(acks=self._acks), []
                         answer(pack(ReplyField.ACKS, acks.SerializeToString()))
                     yield came

@@ -15,7 +15,6 @@ from eapg_split.runtime.checkpoint import Checkpoint, Departure, KeptTensor
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.events import (
     Accepted,
-    Acknowledged,
     Goodput,
     Hop,
     JobEvent,
@@ -23,10 +22,11 @@ from eapg_split.runtime.events import (
     Returning,
     SegmentEvent,
 )
-from eapg_split.runtime.handoff import Coded, Declaration, Outgoing, SameAsInput
+from eapg_split.runtime.handoff import Coded, Declaration, SameAsInput
 from eapg_split.runtime.links import on_link
 from eapg_split.runtime.peer import Onward, SegmentDone, SegmentOrder
 from eapg_split.runtime.recall import HandBack, Recall
+from eapg_split.runtime.sending import Sending
 
 PermittedLoss = Callable[[Workload, int, float], Awaitable[Fidelity]]
 """What a codec may do to the state before a step so that this cut alone leaves so many dB."""
@@ -60,11 +60,11 @@ class RemoteSegments:
         self._permitted = permitted
         self._emit = emit
         self._held: dict[NodeId, tuple[KeptTensor, ...]] = {}
-        self._sending: _Sending | None = None
+        self._sending: Sending | None = None
 
     def transfer(self) -> Transfer | None:
         """The hand-off that is on its way now."""
-        return None if self._sending is None else self._sending.transfer()
+        return None if self._sending is None or self._sending.over else self._sending.transfer()
 
     async def run(self, task: Assignment) -> tuple[Checkpoint, SegmentDone]:
         """The state that the segment reached. A node that forgot what it was thought to hold is sent everything."""
@@ -84,14 +84,13 @@ class RemoteSegments:
 
         async def emit(event: SegmentEvent) -> None:
             sending.note(event)
-            if isinstance(event, Accepted):
-                self._sending = None
             noted = passage.noted(event)
             if isinstance(noted, Goodput):
                 self._cluster.worker.links.observe(noted)
             await self._emit(noted)
 
-        self._sending = sending = _Sending(own, task.node, departure.outgoing)
+        rate = self._cluster.worker.links.bits_per_s(own, task.node)
+        self._sending = sending = Sending((own, task.node), departure.outgoing, rate)
         try:
             peer = self._cluster.peer(task.node)
             done = await peer.run(order, departure.outgoing, emit, recall=task.recall)
@@ -207,25 +206,6 @@ def _arrived(item: object, departure: Departure, done: SegmentDone, node: NodeId
             if kept.tensor.shape == tensor.shape:
                 return kept.called(tensor)
     raise CorruptPayload(f"Node {node} named a tensor that it did not get.", node_id=node)
-
-
-class _Sending:
-    """How far a hand-off has come."""
-
-    def __init__(self, source: NodeId, target: NodeId, outgoing: Outgoing) -> None:
-        self._ends = source, target
-        self._outgoing = outgoing
-        self._arrived_bytes = 0
-        self._moved_s = asyncio.get_running_loop().time()
-
-    def note(self, event: SegmentEvent) -> None:
-        if isinstance(event, Acknowledged):
-            self._arrived_bytes += event.bytes
-            self._moved_s = asyncio.get_running_loop().time()
-
-    def transfer(self) -> Transfer:
-        remaining = max(0, self._outgoing.expected_bytes - self._arrived_bytes)
-        return Transfer(*self._ends, remaining, asyncio.get_running_loop().time() - self._moved_s)
 
 
 class _Passages:

@@ -192,6 +192,28 @@ async def test_a_cloud_that_is_lost_while_it_computes_is_replaced(sha: str) -> N
     assert "Going on without cloud" in result.notices
 
 
+async def test_a_state_that_stands_still_between_them_comes_home(
+    monkeypatch: pytest.MonkeyPatch, sha: str
+) -> None:
+    """The device cannot see that link: the edge gives up by itself."""
+    monkeypatch.setattr("eapg_split.runtime.forwarding._STILL_S", 0.3)
+    monkeypatch.setattr("eapg_split.runtime.forwarding._LOOK_S", 0.1)
+
+    class Frozen(LoopbackPeer):
+        async def run(
+            self, order: SegmentOrder, state: Outgoing, emit: Emit, *, recall: Recall | None = None
+        ) -> SegmentDone:
+            await asyncio.Event().wait()
+            raise AssertionError("nobody is told")
+
+    async with nodes("loopback") as found:
+        found.edge.neighbours = Neighbours([Frozen(found.cloud)])
+        result = await run_prepared(job(Once(PLAN, PLAN, 99)), *found.peers)
+    assert result.done.frames_sha256 == sha
+    assert ("edge", "device", 7) in ends(result.done.hops)
+    assert result.ran == [("device", 0, 5), ("edge", 5, 7), ("cloud", 7, 9), ("device", 9, 10)]
+
+
 async def test_a_node_hands_on_to_its_own_peers_only() -> None:
     async with nodes("grpc") as found:
         stranger = replace(order(5, 7), onward=(Onward(NodeId("moon"), 9),))

@@ -157,7 +157,7 @@ async def test_a_plan_that_keeps_the_node_needs_no_hand_back(sha: str) -> None:
     assert [(order.start_step, order.stop_step) for order in edge.orders] == [(5, 7), (7, 8)]
 
 
-@pytest.mark.parametrize("codec", ["int8"])
+@pytest.mark.parametrize("codec", ["int8", "auto", "clean"])
 async def test_lossy_codecs_are_not_asked_for_more_than_their_budget(codec: str) -> None:
     async with peers("loopback") as found:
         result = await run_prepared(job(Restless(), codec), *found)

@@ -1,0 +1,39 @@
+"""How far a hand-off has come, and since when nothing of it has moved."""
+
+import asyncio
+from typing import Final
+
+from eapg_split.domain.topology import NodeId
+from eapg_split.planner.policy import Transfer
+from eapg_split.runtime.events import Accepted, Acknowledged, SegmentEvent
+from eapg_split.runtime.handoff import Outgoing
+
+_UNKNOWN_BITS_PER_S: Final = 10e6  # of a link that has carried nothing yet
+
+
+class Sending:
+    """One hand-off on its way. It is acknowledged part by part: the time of one on such a link is no standstill."""
+
+    def __init__(self, ends: tuple[NodeId, NodeId], outgoing: Outgoing, bits_per_s: float | None) -> None:
+        """`ends` are source and target, `bits_per_s` what the link between them is believed to carry."""
+        self._ends = ends
+        self._outgoing = outgoing
+        self._bits_per_s = bits_per_s or _UNKNOWN_BITS_PER_S
+        self._arrived_bytes = 0
+        self._moved_s = asyncio.get_running_loop().time()
+        self.over = False
+
+    def note(self, event: SegmentEvent) -> None:
+        """Takes what the target says."""
+        if isinstance(event, Acknowledged):
+            self._arrived_bytes += event.bytes
+            self._moved_s = asyncio.get_running_loop().time()
+        self.over |= isinstance(event, Accepted)
+
+    def transfer(self) -> Transfer:
+        """As a policy sees it."""
+        expected = self._outgoing.expected_bytes
+        part_s = 8 * expected / max(1, self._outgoing.count) / self._bits_per_s
+        silent_s = asyncio.get_running_loop().time() - self._moved_s
+        remaining = max(0, expected - self._arrived_bytes)
+        return Transfer(*self._ends, remaining, max(0.0, silent_s - part_s))
