@@ -144,7 +144,8 @@ class CodedArrays:
         links = np.stack([_inverse(rate), np.ones(len(rate))])
         lines = np.matmul(self._lines, links)
         seconds = np.maximum(lines[:, 0], lines[:, 1])
-        seconds[~self.usable] = math.inf
+        if not self.usable.all():
+            seconds[~self.usable] = math.inf
         chosen: Ints = seconds.argmin(axis=0)
         return chosen
 
@@ -152,13 +153,13 @@ class CodedArrays:
         """[B, N, N]: how long each move takes through the codec that arrives first; infinite where none can."""
         per_bit = np.stack([_inverse(rate).ravel(), np.ones(rate.size)])
         best = np.full((len(self.parts), rate.size), math.inf)
-        both = np.empty((2, *best.shape))
+        both, whole = np.empty((2, *best.shape)), bool(self.usable.all())
         for lines, usable in zip(self._lines, self.usable, strict=True):
             np.matmul(
                 lines, per_bit, out=both
             )  # a product this small does not make the library start threads
             slower = np.maximum(both[0], both[1], out=both[0])
-            if not usable.all():
+            if not whole:
                 slower[~usable] = math.inf
             np.minimum(best, slower, out=best)
         best += np.where(rate > 0, links.rtt_s, math.inf).ravel()

@@ -166,14 +166,15 @@ class CostTables:
         leaves, arrives = links.joules_per_byte[device], links.joules_per_byte[:, device]
         if not self.codecs or not (self.extra_w or leaves.any() or arrives.any()):
             return None
-        rates = np.concatenate([links.bits_per_s[device], links.bits_per_s[:, device]])
-        codec = self.coded.fastest(rates)
-        boundary = np.arange(self.steps + 1)[:, None]
-        joules: Floats = self.coded.bits[codec, boundary] * (np.concatenate([leaves, arrives]) / 8)
-        leaving, arriving = joules[:, : len(self.nodes)], joules[:, len(self.nodes) :]
+        nodes, boundaries = len(self.nodes), self.steps + 1
+        codec = self.coded.fastest(np.concatenate([links.bits_per_s[device], links.bits_per_s[:, device]]))
+        cell = codec * boundaries + np.arange(boundaries)[:, None]
+        joules = self.coded.bits.take(cell)
+        joules *= np.concatenate([leaves, arrives]) / 8
+        leaving, arriving = joules[:, :nodes], joules[:, nodes:]
         if self.extra_w:
-            leaving += self.extra_w * self.coded.encode_s[codec[:, : len(self.nodes)], boundary]
-            arriving += self.extra_w * self.coded.decode_s[codec[:, len(self.nodes) :], boundary]
+            leaving += self.extra_w * self.coded.encode_s.take(cell[:, :nodes])
+            arriving += self.extra_w * self.coded.decode_s.take(cell[:, nodes:])
         leaving[:, device] = arriving[:, device] = 0.0
         if self.flying is not None:
             source, target, left = self.flying

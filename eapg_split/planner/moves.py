@@ -1,9 +1,10 @@
 """One move of the state, in numbers."""
 
-from collections.abc import Iterable
+import math
 from dataclasses import dataclass
 from typing import Final
 
+from eapg_split.planner.arrays import SIGMAS_95
 from eapg_split.planner.cost import CostTables
 
 
@@ -33,40 +34,39 @@ def price_move(tables: CostTables, boundary: int, source: int, target: int, code
 
     There must be a link and a codec.
     """
-    links = tables.links
-    rate, rate_95, rtt, per_byte = (
-        float(table[source, target])
-        for table in (links.bits_per_s, links.bits_per_s_95, links.rtt_s, links.joules_per_byte)
-    )
-    if tables.device not in (source, target):
-        per_byte = 0.0
+    device, nodes = tables.device, tables.nodes
+    link = tables.estimates.links[nodes[source], nodes[target]]
+    rate = link.bits_per_s
+    surely = rate * math.exp(-SIGMAS_95 * float(tables.links.sigma[source, target]))
+    per_byte = float(tables.links.joules_per_byte[source, target]) if device in (source, target) else 0.0
     flying = tables.flying
     if boundary == 0 and flying is not None and flying[:2] == (source, target):
-        bits, send = flying[2], flying[2] / rate
-        seconds, surely = rtt + send, rtt + bits / rate_95
-        return Move(seconds, surely, bits=bits, rtt_s=rtt, send_s=send, joules=bits * per_byte / 8)
-    numbers = range(len(tables.codecs)) if codec is None else (codec,)
-    seconds, number = _soonest(tables, boundary, rate, numbers)
-    surely, _ = _soonest(tables, boundary, rate_95, numbers)
-    estimate, at = tables.codecs[number], tables.view.start_step + boundary
-    bits, encode, decode = estimate.bits[at], estimate.encode_s[at], estimate.decode_s[at]
-    by_device = encode * (source == tables.device) + decode * (target == tables.device)
-    joules = bits * per_byte / 8 + tables.extra_w * by_device
-    return Move(seconds + rtt, surely + rtt, estimate.name, bits, rtt, encode, bits / rate, decode, joules)
-
-
-def _soonest(tables: CostTables, boundary: int, rate: float, numbers: Iterable[int]) -> tuple[float, int]:
-    """`CodedArrays.seconds` of one move: the seconds and the number of the codec that arrives first."""
-    at = tables.view.start_step + boundary
-    single = 1.0 / float(tables.coded.parts[boundary])
-    codecs = tables.codecs
-    return min(
-        (_seconds(codecs[n].encode_s[at], codecs[n].bits[at] / rate, codecs[n].decode_s[at], single), n)
-        for n in numbers
-        if tables.coded.usable[n, boundary]
-    )
+        bits = flying[2]
+        joules, send = bits * per_byte / 8, bits / rate
+        return Move(
+            link.rtt_s + send, link.rtt_s + bits / surely, "", bits, link.rtt_s, 0.0, send, 0.0, joules
+        )
+    at, single = tables.view.start_step + boundary, 1.0 / float(tables.coded.parts[boundary])
+    best = best_95 = math.inf
+    chosen = None
+    for each in tables.codecs if codec is None else (tables.codecs[codec],):
+        encode, bits, decode = each.encode_s[at], each.bits[at], each.decode_s[at]
+        if not (0 <= encode < math.inf and 0 <= bits < math.inf and 0 <= decode < math.inf):
+            continue
+        seconds = _seconds(encode, bits / rate, decode, single)
+        if seconds < best:
+            best, chosen = seconds, each
+        best_95 = min(best_95, _seconds(encode, bits / surely, decode, single))
+    if chosen is None:
+        return Move(math.inf, math.inf)
+    encode, bits, decode = chosen.encode_s[at], chosen.bits[at], chosen.decode_s[at]
+    coding = encode * (source == device) + decode * (target == device)
+    joules = bits * per_byte / 8 + tables.extra_w * coding
+    rtt = link.rtt_s
+    return Move(rtt + best, rtt + best_95, chosen.name, bits, rtt, encode, bits / rate, decode, joules)
 
 
 def _seconds(encode: float, send: float, decode: float, single: float) -> float:
+    """As in CodedArrays: the longest of the three, and one part's share of the other two."""
     slowest = max(encode, send, decode)
     return slowest + (encode + send + decode - slowest) * single
