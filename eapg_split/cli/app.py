@@ -7,6 +7,7 @@ import typer
 
 from eapg_split.cli.exits import guarded
 from eapg_split.cli.generate import generate
+from eapg_split.cli.plan import plan
 
 app = typer.Typer(
     help="Text to video, split step by step across a device, an edge and a cloud node.",
@@ -18,6 +19,7 @@ policy_app = typer.Typer(help="Policies decide which node runs which steps.")
 codec_app = typer.Typer(help="Codecs put what crosses a cut on the wire.")
 
 app.command()(generate)
+app.command()(plan)
 app.add_typer(policy_app, name="policy")
 app.add_typer(codec_app, name="codec")
 

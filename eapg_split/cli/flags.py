@@ -3,6 +3,7 @@
 import math
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Final
 
 from eapg_split.domain.request import Privacy
@@ -100,6 +101,18 @@ def _pairs(flag: str, example: str, texts: Sequence[str]) -> dict[str, str]:
             raise InvalidRequest(f"{flag} names {name} twice: keep one.")
         found[name] = value
     return found
+
+
+def parse_sweep(what: str | None, output: Path | None) -> Path | None:
+    """Where the picture of a sweep goes; None where none is wanted."""
+    if what is None:
+        if output is not None:
+            raise InvalidRequest("-o is for the picture of a sweep: write --sweep bandwidth -o who.svg.")
+        return None
+    check_choice("--sweep", what, ("bandwidth",))
+    if output is None:
+        raise InvalidRequest("--sweep needs a file: write --sweep bandwidth -o who.svg.")
+    return output
 
 
 def parse_privacy(text: str) -> Privacy:

@@ -43,14 +43,14 @@ def cells(row: NodeRow) -> tuple[str, ...]:
         name,
         str(description.node.tier),
         ", ".join(description.node.engines),
-        _shown(look.load, _percent),
+        shown(look.load, percent),
         f"{sessions} of {description.limits.sessions}",
-        _shown(look.queue_s, duration),
-        _battery(look),
-        _shown(look.power_w, lambda watts: f"{watts:.1f} W"),
-        _shown(look.temperature_c, lambda celsius: f"{celsius:.1f} C"),
-        _shown(look.clock_ratio, _percent),
-        _shown(look.memory_free_bytes, lambda count: size(int(count))),
+        shown(look.queue_s, duration),
+        battery(look),
+        shown(look.power_w, lambda watts: f"{watts:.1f} W"),
+        shown(look.temperature_c, lambda celsius: f"{celsius:.1f} C"),
+        shown(look.clock_ratio, percent),
+        shown(look.memory_free_bytes, lambda count: size(int(count))),
     )
 
 
@@ -84,27 +84,34 @@ def as_object(row: NodeRow) -> dict[str, object]:
             "session_limit": row.description.limits.sessions,
         }
     if row.look is not None:
-        readings: dict[str, Reading] = {name: getattr(row.look, name) for name in RANGES}
-        found |= {name: value.value if value.known else None for name, value in readings.items()}
-        found["modelled"] = [name for name, value in readings.items() if value.quality is Quality.MODELLED]
-        found["resident"] = list(row.look.resident)
-        found["links"] = [_link_object(link) for link in row.look.links]
+        found |= telemetry_object(row.look)
     return found
 
 
-def _shown(value: Reading, words: Callable[[float], str]) -> str:
+def telemetry_object(look: Telemetry) -> dict[str, object]:
+    """One look for programs."""
+    readings: dict[str, Reading] = {name: getattr(look, name) for name in RANGES}
+    return {
+        **{name: value.value if value.known else None for name, value in readings.items()},
+        "modelled": [name for name, value in readings.items() if value.quality is Quality.MODELLED],
+        "resident": list(look.resident),
+        "links": [_link_object(link) for link in look.links],
+    }
+
+
+def shown(value: Reading, words: Callable[[float], str]) -> str:
     if not value.known:
         return _NOTHING
     return ("~" if value.quality is Quality.MODELLED else "") + words(value.value)
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def _battery(look: Telemetry) -> str:
+def battery(look: Telemetry) -> str:
     """The charge, and where the power comes from."""
-    charge = _shown(look.charge, _percent)
+    charge = shown(look.charge, percent)
     if not look.plugged.known:
         return charge
     where = "mains" if look.plugged.value >= 0.5 else "draining"

@@ -48,16 +48,19 @@ _SETTINGS: "Final[dict[RcKeyType, object]]" = {
 }
 
 
-def check_plots() -> None:
-    """Raises Unsupported where matplotlib is not installed."""
+def check_plots(what: str = "The report") -> None:
+    """Raises Unsupported where matplotlib is not installed; `what` is what needs it."""
     if find_spec("matplotlib") is None:
-        raise Unsupported(
-            'The report draws with matplotlib: install it with pip install "eapg-split[plots]".'
-        )
+        raise Unsupported(f'{what} draws with matplotlib: install it with pip install "eapg-split[plots]".')
 
 
 def draw(name: str, alt: str, size: tuple[float, float], paint: Callable[["Figure"], None]) -> Markup:
     """A figure of `size` inches that `paint` fills, in a box that scrolls; `alt` says what is to be seen."""
+    return scrolling(_inline(drawn(name, size, paint), alt), f"Chart: {name}")
+
+
+def drawn(name: str, size: tuple[float, float], paint: Callable[["Figure"], None]) -> str:
+    """The same figure as an SVG document whose ink is still INK, MUTED and LINE. The same twice for the same name."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -77,7 +80,7 @@ def draw(name: str, alt: str, size: tuple[float, float], paint: Callable[["Figur
             transparent=True,
             metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
         )
-    return scrolling(_inline(stream.getvalue(), alt), f"Chart: {name}")
+    return stream.getvalue()
 
 
 def label(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The page's colours: one for each stage in the order of the workload, and one for each part of a hand-off.
+"""The colours of pictures: of each stage in the order of the workload, of each part of a hand-off, of each node.
 
 They are of middle lightness, so that they stand on a light and on a dark page, and follow each other from violet to
 green, so that neighbours can be told apart without telling red from green.
@@ -13,6 +13,7 @@ WIRE: Final = "#d9480f"
 DECODE: Final = "#c2559d"
 HANDOFF: Final = ((ENCODE, "latent encoded"), (WIRE, "hand-off"), (DECODE, "latent decoded"))
 LINKS: Final = ("#3b82c4", "#d9480f", "#2f9e73", "#c2559d", "#e3a008", "#7a68c9", "#7d8794", "#8f9d2c")
+NODES: Final = ("#3b82c4", "#e3a008", "#c2559d", "#3fa35f", "#7a68c9", "#1f9aa6", "#d9480f", "#7d8794")
 
 _STAGES: Final = ("#7d8794", "#7a68c9", "#3b82c4", "#1f9aa6", "#3fa35f", "#98a52d")
 
