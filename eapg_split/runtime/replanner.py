@@ -1,7 +1,7 @@
 """Looks at the plan of a running job again, and keeps what came of it until the segment that runs has ended."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -78,6 +78,7 @@ class Replanner:
         self._revises = revises
         self._looking = asyncio.Lock()
         self._decided: Decision | None = None
+        self._back: set[NodeId] = set()  # noticed while a segment ran
         self.running: InFlight | None = None
 
     @property
@@ -86,8 +87,10 @@ class Replanner:
         return self._views.routes
 
     def returned(self, left_out: frozenset[NodeId]) -> list[NodeId]:
-        """The nodes among those that were lost which may be tried again."""
-        return self._views.returned(left_out)
+        """The nodes among those that were lost which may be tried again; told once."""
+        back = self._back & left_out
+        self._back.clear()
+        return [*back, *self._views.returned(left_out - back)]
 
     @property
     def decided(self) -> bool:
@@ -168,12 +171,21 @@ class Replanner:
 
     def _noticed(self) -> list[Occasion]:
         """What nobody tells: a hand-off that stands still, nodes that fell silent or are heard again."""
-        found = list(self._views.silences())
+        found = [*self._views.silences(), *self._back_again()]
         transfer = self.running.transfer() if self.running is not None else None
         if transfer is not None and transfer.stalled_s >= STALLED_S:
             words = f"Nothing has gone from {transfer.source} to {transfer.target} for {transfer.stalled_s:.1f} s."
             found.append(Occasion(Trigger.STALL, words, transfer.target))
         return found
+
+    def _back_again(self) -> Iterator[Occasion]:
+        flight = self.running
+        if flight is None:
+            return
+        for node in self._views.returned(flight.unavailable):
+            self._back.add(node)
+            flight.unavailable -= {node}
+            yield Occasion(Trigger.NODE, f"{node}, which was lost, may be tried again.", node)
 
     async def look(self, occasion: Occasion, *, at_boundary: bool = False) -> None:
         """Asks the policy about what is left; `at_boundary` says that the segment's node waits for the answer."""

@@ -1,7 +1,7 @@
 """Plans that change while a job runs: the same frames, wherever a segment was handed back and whatever failed then."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 
 from eapg_split.domain.plan import Cut, Plan, Segment
+from eapg_split.domain.telemetry import Telemetry
 from eapg_split.domain.topology import NodeId, Tier
 from eapg_split.errors import InvalidRequest, NodeUnavailable
 from eapg_split.planner.policy import Objective, Occasion, PlanView, Revision, Trigger
@@ -20,7 +21,7 @@ from eapg_split.runtime.peer import Emit, Peer, SegmentDone, SegmentOrder
 from eapg_split.runtime.recall import Recall
 from tests.nodes import SMALL, STEPS, grpc_peer, toy_worker
 from tests.runtime.test_coordinator import Result, Watched, run_job, run_prepared
-from tests.toy_engine import open_engine, open_slow_engine
+from tests.toy_engine import SlowPipeline, open_engine, open_slow_engine
 
 LAST = STEPS - 1
 PRIVATE = 5  # steps before it see the text
@@ -245,3 +246,35 @@ async def test_looks_are_told_where_the_state_is_and_why() -> None:
 async def test_pins_and_caps_name_what_is_there(wishes: Objective, words: str) -> None:
     with pytest.raises(InvalidRequest, match=words):
         await run_prepared(replace(job(Restless()), wishes=wishes), Watched(Tier.EDGE))
+
+
+async def test_a_policy_that_plans_once_costs_no_look_at_a_node() -> None:
+    class Unwatched(Watched):
+        def telemetry(self, interval_s: float = 1.0) -> AsyncGenerator[Telemetry, None]:
+            raise AssertionError("nobody looks at it")
+
+    result = await run_job("pyramid", Unwatched(Tier.EDGE), Unwatched(Tier.CLOUD))
+    assert not any(isinstance(event, PlanReviewed) for event in result.events)
+
+
+async def test_a_lost_node_that_is_heard_again_is_used_again(
+    monkeypatch: pytest.MonkeyPatch, sha: str
+) -> None:
+    """After a while in which it is left alone, and in the middle of what took its place."""
+    monkeypatch.setattr("eapg_split.runtime.views._BAN_S", 0.01)
+    monkeypatch.setattr("eapg_split.runtime.replanner._TICK_S", 0.02)
+    everywhere = dict.fromkeys(range(5, 9), "edge")
+
+    class Loyal(Once):
+        def revise(self, view: PlanView, current: Plan, occasion: Occasion) -> Revision:
+            again = "edge" not in view.unavailable
+            return Revision(staged(view, everywhere) if again else None, "It is there.")
+
+    edge = Watched(Tier.EDGE, failures=3)
+    result = await run_prepared(job(Loyal(everywhere, {}, 99)), edge, engine=SlowPipeline)
+    assert result.done.frames_sha256 == sha
+    assert is_whole(result)
+    assert "Going on without edge" in result.notices
+    assert "edge" in [segment.node for segment in result.done.segments]
+    reviews = [event for event in result.events if isinstance(event, PlanReviewed)]
+    assert any(event.trigger == "node" and "may be tried again" in event.occasion for event in reviews)
