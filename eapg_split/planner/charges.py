@@ -33,6 +33,14 @@ class Charge:
         return arcs
 
     @cached_property
+    def arrived(self) -> Floats:
+        """[S, N, N]: what is due after the move, the entry and the step; infinite where closed."""
+        due = self.tables.walls + self.steps[:, None, :]
+        if self.entries is not None:
+            due += np.where(_staying(due.shape[1]), 0.0, self.entries[:-1, None, :])
+        return due
+
+    @cached_property
     def ends(self) -> Floats:
         """[N]: from the end on a node back to the device."""
         tables, device = self.tables, self.tables.device

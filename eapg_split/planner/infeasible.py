@@ -86,4 +86,4 @@ def least_of(tables: CostTables, budget: Budget) -> float:
     keep = [0, counted.rows.shape[1] - 1]
     search = Search(tables, [counted.dimensions[i] for i in keep], (), counted.rows[0][keep])
     ends = search.run()[-1]
-    return float((ends.values @ search.objective).min())
+    return float((search.objective @ ends.values).min())

@@ -31,18 +31,16 @@ class Dimension:
     charge: Charge
     clock: bool = False
 
-    def after(self, values: Floats, step: int, sources: Ints, targets: Ints) -> Floats:
-        """The value of labels on `sources` once `targets` have done a step."""
+    def after(self, values: Floats, step: int, sources: Ints) -> Floats:
+        """[L, N]: the values [L] of labels on `sources` once each node has done a step; infinite where it is closed."""
         charge = self.charge
         if not self.clock:
-            added: Floats = values + charge.arcs[step, sources, targets]
-            return added
-        arrived = values + charge.moves[step, sources, targets]
-        started = np.maximum(arrived, charge.tables.per_node.ready_s[targets])
-        if charge.entries is not None:
-            started += np.where(sources == targets, 0.0, charge.entries[step, targets])
-        done: Floats = started + charge.steps[step, targets]
-        return done
+            sums: Floats = values[:, None] + charge.arcs[step].take(sources, axis=0)
+            return sums
+        clock: Floats = values[:, None] + charge.moves[step].take(sources, axis=0)
+        np.maximum(clock, charge.tables.per_node.ready_s, out=clock)
+        clock += charge.arrived[step].take(sources, axis=0)
+        return clock
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +51,14 @@ class Bound:
     limit: float
     to_go: Floats
 
-    def keeps(self, values: Floats, boundary: int, nodes: Ints) -> Bools:
-        kept: Bools = values @ self.coefficients + self.to_go[boundary, nodes] <= self.most
+    def keeps(self, values: Sequence[Floats], boundary: int) -> Bools:
+        """[L, N]: which of the values [D][L, N] before a boundary may still end within the limit."""
+        least = self.to_go[boundary] + sum(
+            coefficient * value
+            for coefficient, value in zip(self.coefficients.tolist(), values, strict=True)
+            if coefficient
+        )
+        kept: Bools = least <= self.most
         return kept
 
     @property
@@ -71,12 +75,12 @@ class Labels:
     """
 
     nodes: Ints  # [L]
-    values: Floats  # [L, D]
+    values: Floats  # [D, L]
     parents: Ints  # [L]
     strayed: Bools  # [L]
 
-    def pick(self, chosen: Ints | Bools) -> "Labels":
-        return Labels(self.nodes[chosen], self.values[chosen], self.parents[chosen], self.strayed[chosen])
+    def pick(self, chosen: Ints) -> "Labels":
+        return Labels(self.nodes[chosen], self.values[:, chosen], self.parents[chosen], self.strayed[chosen])
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,13 +105,13 @@ class Search:
         ends = found[-1]
         if not len(ends.nodes):
             return None
-        return path_to(found, int((ends.values @ self.objective).argmin()))
+        return path_to(found, int((self.objective @ ends.values).argmin()))
 
     def run(self) -> list[Labels]:
         """The labels after each step; the last ones are back on the device and undominated."""
         labels = Labels(
             np.array([self.tables.holder]),
-            np.zeros((1, len(self.dimensions))),
+            np.zeros((len(self.dimensions), 1)),
             np.array([-1]),
             np.array([self.avoid is None]),
         )
@@ -119,40 +123,35 @@ class Search:
         return found
 
     def _after(self, labels: Labels, step: int) -> Labels:
-        tables = self.tables
-        reachable = tables.open_moves[step, labels.nodes] & tables.open_steps[step]
-        parents, nodes = np.nonzero(reachable)
-        sources = labels.nodes[parents]
-        values = np.stack(
-            [
-                dimension.after(labels.values[parents, number], step, sources, nodes)
-                for number, dimension in enumerate(self.dimensions)
-            ],
-            axis=1,
-        )
+        values = [
+            dimension.after(before, step, labels.nodes)
+            for dimension, before in zip(self.dimensions, labels.values, strict=True)
+        ]
+        keep: Bools = np.isfinite(values[0])
+        for bound in self.bounds:
+            keep &= bound.keeps(values, step + 1)
+        cells = np.flatnonzero(keep)
+        parents, nodes = np.divmod(cells, len(self.tables.nodes))
         strayed = labels.strayed[parents]
         if self.avoid is not None:
-            strayed = strayed | (nodes != self.avoid[step])
-        return self._kept(Labels(nodes, values, parents, strayed), step + 1)
+            strayed |= nodes != self.avoid[step]
+        groups = 2 * nodes + strayed
+        kept = Labels(nodes, np.stack([each.ravel()[cells] for each in values]), parents, strayed)
+        if self.greedy:
+            return kept.pick(undominated(groups, (self.objective @ kept.values)[None]))
+        return kept.pick(undominated(groups, kept.values, self.most))
 
     def _home(self, labels: Labels) -> Labels:
         """The last labels with the way back to the device, none of them on the path to avoid."""
         device = self.tables.device
-        labels = labels.pick(labels.strayed & self.tables.open_moves[-1, labels.nodes, device])
-        back = [each.charge.moves[-1, labels.nodes, device] for each in self.dimensions]
-        values = labels.values + np.stack(back, axis=1)
+        labels = labels.pick(
+            np.flatnonzero(labels.strayed & self.tables.open_moves[-1, labels.nodes, device])
+        )
+        values = labels.values.copy()
+        for row, dimension in zip(values, self.dimensions, strict=True):
+            row += dimension.charge.moves[-1, labels.nodes, device]
         home = Labels(labels.nodes, values, labels.parents, labels.strayed)
-        return home.pick(undominated(np.zeros(len(values), np.intp), values, self.most))
-
-    def _kept(self, labels: Labels, boundary: int) -> Labels:
-        keep = np.ones(len(labels.nodes), bool)
-        for bound in self.bounds:
-            keep &= bound.keeps(labels.values, boundary, labels.nodes)
-        labels = labels.pick(keep)
-        groups = 2 * labels.nodes + labels.strayed
-        if self.greedy:
-            return labels.pick(undominated(groups, (labels.values @ self.objective)[:, None]))
-        return labels.pick(undominated(groups, labels.values, self.most))
+        return home.pick(undominated(np.zeros(len(labels.nodes), np.intp), values, self.most))
 
 
 def path_to(found: Sequence[Labels], label: int) -> tuple[int, ...]:
@@ -165,20 +164,23 @@ def path_to(found: Sequence[Labels], label: int) -> tuple[int, ...]:
 
 
 def undominated(groups: Ints, values: Floats, most: int = MANY) -> Ints:
-    """Which labels no other label of the same group beats or equals everywhere; of equal ones the first."""
-    order = np.lexsort((*values.T[::-1], groups))
+    """Which labels no other label of the same group beats or equals everywhere; of equal ones the first.
+
+    `values` [D, L]. Of more than `most` labels of a group some are left out, the extremes in the first dimension never.
+    """
+    order = np.lexsort((*values[::-1], groups))
     sorted_groups = groups[order]
     first = np.empty(len(order), bool)
     first[:1] = True
     np.not_equal(sorted_groups[1:], sorted_groups[:-1], out=first[1:])
-    if values.shape[1] == 1:
+    if len(values) == 1:
         return np.sort(order[first])
-    if values.shape[1] == 2 and len(order) <= most:
-        return np.sort(order[first | _descends(sorted_groups, values[order, 1])])
+    if len(values) == 2 and len(order) <= most:
+        return np.sort(order[first | _descends(sorted_groups, values[1, order])])
     kept = []
     for begin, end in pairwise([*np.flatnonzero(first).tolist(), len(order)]):
         members = order[begin:end]
-        chosen = members[_front(values[members])]
+        chosen = members[_front(values[:, members])]
         if len(chosen) > most:
             chosen = chosen[np.linspace(0, len(chosen) - 1, most).round().astype(int)]
         kept.append(chosen)
@@ -187,21 +189,24 @@ def undominated(groups: Ints, values: Floats, most: int = MANY) -> Ints:
 
 def _descends(groups: Ints, second: Floats) -> Bools:
     """Which rows have less than all earlier rows of their group, the groups being in ascending order."""
-    _, ranks = np.unique(second, return_inverse=True)
-    keys = ranks - groups * len(second)  # each group lies below all the ones before it
-    below = np.empty(len(keys), bool)
+    ranks = np.empty(len(second), np.intp)
+    ranks[second.argsort(kind="stable")] = np.arange(
+        len(second)
+    )  # of equal ones the earlier has the smaller rank
+    ranks -= groups * len(second)  # each group lies below all the ones before it
+    below = np.empty(len(ranks), bool)
     below[:1] = True
-    np.less(keys[1:], np.minimum.accumulate(keys)[:-1], out=below[1:])
+    np.less(ranks[1:], np.minimum.accumulate(ranks)[:-1], out=below[1:])
     return below
 
 
 def _front(values: Floats) -> Ints:
-    """Of rows in lexicographic order those that no earlier row beats or equals everywhere."""
-    front = np.zeros(0, np.intp)
-    for begin in range(0, len(values), _BLOCK):
-        block = np.arange(begin, min(begin + _BLOCK, len(values)))
-        beaten = (values[front, None, 1:] <= values[None, block, 1:]).all(axis=2).any(axis=0)
+    """Of columns in lexicographic order those that no earlier column beats or equals everywhere."""
+    front, others = np.zeros(0, np.intp), values[1:]
+    for begin in range(0, values.shape[1], _BLOCK):
+        block = np.arange(begin, min(begin + _BLOCK, values.shape[1]))
+        beaten = (others[:, front, None] <= others[:, None, block]).all(axis=0).any(axis=0)
         block = block[~beaten]
-        within = (values[block, None, 1:] <= values[None, block, 1:]).all(axis=2)
+        within = (others[:, block, None] <= others[:, None, block]).all(axis=0)
         front = np.concatenate([front, block[~np.triu(within, 1).any(axis=0)]])
     return front

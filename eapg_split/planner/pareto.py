@@ -39,7 +39,7 @@ def front(view: PlanView, *, most: int = MOST_PLANS, labels: int = MOST_LABELS) 
     scores = [found[path].score for path in kept]
     costs = np.array([(score.time_s, score.energy_j, score.money) for score in scores])
     costs = np.round(costs, 9)  # what differs only by rounding is the same
-    order = undominated(np.zeros(len(kept), np.intp), costs)
+    order = undominated(np.zeros(len(kept), np.intp), costs.T)
     order = order[np.argsort(costs[order, 0], kind="stable")]
     if len(order) > most:
         order = order[np.linspace(0, len(order) - 1, most).round().astype(int)]

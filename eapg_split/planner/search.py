@@ -107,7 +107,7 @@ class _Counting:
         priced = self._priced(problem.walk(path)) if counted.budgets else None
         if self._upper == math.inf or not counted.budgets:
             self._consider(self._search(priced, greedy=True).best())
-        if problem.tables.step_s.size > _LARGE:
+        if counted.budgets and problem.tables.step_s.size > _LARGE:
             self._consider(self._search(priced, most=_FEW).best())
         return self._search(priced).best()
 

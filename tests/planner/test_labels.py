@@ -14,7 +14,7 @@ def test_what_stays_is_just_what_nothing_beats(seed: int, labels: int, dimension
     random = np.random.default_rng(seed)
     values = random.integers(0, 12, (labels, dimensions)).astype(float)
     group = random.integers(0, groups, labels)
-    kept = undominated(group, values)
+    kept = undominated(group, values.T)
     for number in range(0, labels, 1 + labels // 60):
         rivals = values[kept][group[kept] == group[number]]
         beaten = (rivals <= values[number]).all(axis=1)
@@ -27,6 +27,6 @@ def test_what_stays_is_just_what_nothing_beats(seed: int, labels: int, dimension
 @pytest.mark.parametrize("dimensions", [2, 3])
 def test_thinning_keeps_the_extremes(dimensions: int) -> None:
     values = np.stack([np.arange(100.0), np.arange(100.0)[::-1], np.zeros(100)][:dimensions], axis=1)
-    kept = undominated(np.zeros(100, np.intp), values, most=7)
+    kept = undominated(np.zeros(100, np.intp), values.T, most=7)
     assert len(kept) == 7
     assert {0, 99} <= set(kept.tolist())
