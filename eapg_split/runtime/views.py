@@ -10,6 +10,7 @@ from eapg_split.domain.error_budget import ErrorBudget
 from eapg_split.domain.plan import Plan
 from eapg_split.domain.topology import NodeId
 from eapg_split.domain.workload import Workload
+from eapg_split.errors import EapgError
 from eapg_split.planner.drift import Drift
 from eapg_split.planner.estimates import Estimates, LinkEstimate
 from eapg_split.planner.knowledge import NodeKnowledge
@@ -100,7 +101,10 @@ class Views:
             return 0.0
         from eapg_split.planner.solve import price  # numpy tables: only jobs with estimates need them
 
-        seconds = price(view, plan).time_s
+        try:
+            seconds = price(view, plan).time_s
+        except EapgError:  # a figure for the log is not worth a job
+            return 0.0
         return seconds if math.isfinite(seconds) else 0.0
 
     def planned(self) -> None:

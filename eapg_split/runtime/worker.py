@@ -187,6 +187,8 @@ class Worker:
         workload = await self._unrolled(order)
         check_declaration(order, workload, declaration)
         self._codec(order.result_codec)
+        for onward in order.onward:
+            self._codec(onward.codec)
         begun = self._held.begun(order.session, declaration) if resume else None
         if begun is not None:
             return begun
@@ -340,9 +342,10 @@ class Worker:
                 node_id=self.setup.node,
             )
         workload = await self.unroll(order.request)
-        if not 0 <= order.start_step < order.stop_step < workload.steps:
+        last = order.onward[-1].stop_step if order.onward else order.stop_step
+        if not 0 <= order.start_step < order.stop_step <= last < workload.steps:
             raise InvalidRequest(
-                f"Steps {order.start_step} to {order.stop_step} are not a segment of this workload, whose"
+                f"Steps {order.start_step} to {last} are not a segment of this workload, whose"
                 f" steps before decoding are 0 to {workload.steps - 1}."
             )
         first = workload.stage_of(order.start_step)

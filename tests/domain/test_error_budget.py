@@ -37,3 +37,10 @@ def test_a_new_plan_shares_what_is_left() -> None:
 def test_a_cut_beyond_the_plan_can_still_be_coded() -> None:
     spent = ErrorBudget(45.0).without(1.0)
     assert math.isfinite(spent.target_db(spent.share(0)))
+
+
+@given(st.floats(20, 90), st.floats(1e-3, 1))
+def test_what_a_cut_leaves_tells_its_share(quality_db: float, share: float) -> None:
+    budget = ErrorBudget(quality_db)
+    assert budget.share_of(budget.target_db(share)) == pytest.approx(share)
+    assert budget.share_of(0.0) == 0.0

@@ -94,9 +94,43 @@ def _altered(good: node_pb2.RunHeader) -> Iterator[tuple[node_pb2.RunHeader, typ
     loss = node_pb2.RunHeader.FromString(good.SerializeToString())
     loss.result_db = float("inf")
     yield loss, InvalidRequest
+    yield from _onwards(good)
     wide = node_pb2.RunHeader.FromString(good.SerializeToString())
     wide.request.width = 8192
     yield wide, InvalidRequest
+
+
+def _onwards(good: node_pb2.RunHeader) -> Iterator[tuple[node_pb2.RunHeader, type[EapgError]]]:
+    """States that are to be handed on to nobody, for nothing, too often, or through what there is not."""
+    for onward, error in (
+        ([("", 6, "lossless", 0.0)], InvalidRequest),
+        ([("cloud", 5, "lossless", 0.0)], InvalidRequest),
+        ([("cloud", 4_000_000_000, "lossless", 0.0)], InvalidRequest),
+        ([("cloud", 8, "lossless", float("nan"))], InvalidRequest),
+        ([("cloud", 8 + each, "lossless", 0.0) for each in range(9)], InvalidRequest),
+        ([("c" * 201, 8, "lossless", 0.0)], InvalidRequest),
+        ([("cloud", 8, "mp3", 0.0)], Unsupported),
+    ):
+        header = node_pb2.RunHeader.FromString(good.SerializeToString())
+        header.stop_step = 7
+        for node, stop_step, codec, quality_db in onward:
+            header.onward.add(node=node, stop_step=stop_step, codec=codec, quality_db=quality_db)
+        yield header, error
+
+
+async def test_recalls_that_make_no_sense_are_passed_over(
+    channel: grpc.aio.Channel, good: node_pb2.RunHeader
+) -> None:
+    part = payload_of(CODECS["lossless"], undivided(5)).parts[0]
+    call = channel.stream_stream(methods.RUN, None, None)(None)
+    wrong = (b"\xff\xff", node_pb2.RunRecall(step=6, quality_db=float("nan")).SerializeToString())
+    for message in (_header(good), _part(0, part.body, part.checksum)):
+        await call.write(message)
+    for body in wrong:
+        await call.write(pack(RequestField.RECALL, body))
+    fields = [unpack(message)[0] async for message in _until_done(call)]
+    assert fields[-1] == ReplyField.DONE
+    call.cancel()
 
 
 async def test_headers_that_lie_are_refused(
