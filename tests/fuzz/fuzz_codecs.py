@@ -4,8 +4,8 @@
 
 Each run takes honest payloads, breaks them (bits, bytes, lengths, order, specs), puts checksums on that match, and
 decodes. What may come out is a latent of the declared spec or CorruptPayload. Anything else, a run that takes more
-than `--slow` seconds of processor time, and memory that grows beyond what the spec explains, is a finding: it is written to a file
-that `--replay` reads again. The generator is seeded, so the same command breaks the same payloads.
+than `--slow` seconds of processor time, and memory that grows beyond what the spec explains, is a finding: it is
+written to a file that `--replay` reads again. The generator is seeded, so the same command breaks the same payloads.
 """
 
 import argparse
