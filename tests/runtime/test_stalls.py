@@ -3,15 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pytest
 
 from eapg_split.domain.plan import Plan
 from eapg_split.domain.topology import NodeId, Tier
+from eapg_split.planner.cost import CostTables
+from eapg_split.planner.dp_adaptive import DpAdaptivePolicy
 from eapg_split.planner.policy import Occasion, PlanView, Revision, Trigger
 from eapg_split.rpc.client import GrpcPeer
-from eapg_split.runtime.events import PlanReviewed
+from eapg_split.runtime.events import PlanMade, PlanReviewed
 from eapg_split.runtime.settings import PeerAddress
 from tests.nodes import STEPS, grpc_peer, served, toy_worker
 from tests.runtime.test_coordinator import run_job, run_prepared
@@ -26,6 +29,9 @@ class Link:
         self._left = carries
         self._thawed = asyncio.Event()
         self.address = ""
+
+    def freeze(self) -> None:
+        self._left = 0
 
     def thaw(self) -> None:
         self._thawed.set()
@@ -130,3 +136,42 @@ async def test_a_hand_off_that_gets_on_again_is_left_alone(sha: str) -> None:
     assert result.ran == [("device", 0, 5), ("edge", 5, 9), ("device", 9, 10)]
     assert policy.stalls
     edge.thread.close()
+
+
+class Away(DpAdaptivePolicy):
+    """Our own policy where the device's steps are dear; the link dies before the hand-off."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__()
+        self._link = link
+
+    def tables(self, view: PlanView) -> CostTables:
+        tables = super().tables(view)
+        dear = np.zeros_like(tables.step_s)
+        dear[:, tables.device] = 5.0
+        return replace(tables, penalty_steps=dear)
+
+    def revise(self, view: PlanView, current: Plan, occasion: Occasion) -> Revision:
+        if view.start_step == 4:
+            self._link.freeze()
+        return super().revise(view, current, occasion)
+
+
+async def test_our_own_policy_does_not_wait_for_a_dead_link(sha: str) -> None:
+    edge = toy_worker("edge", Tier.EDGE)
+    async with served(edge) as address, Link(address, carries=10**9).open() as link:
+        peer = GrpcPeer(PeerAddress("edge", link.address))
+        async with asyncio.timeout(30):
+            result = await run_prepared(job(Away(link)), peer)
+        link.thaw()
+        await peer.close()
+    edge.thread.close()
+    assert result.done.frames_sha256 == sha
+    assert is_whole(result)
+    assert result.ran == [("device", 0, STEPS)]
+    first, *_ = [event for event in result.events if isinstance(event, PlanMade)]
+    assert [segment.node for segment in first.segments] == ["device", "edge", "device"]
+    reviews = [event for event in result.events if isinstance(event, PlanReviewed)]
+    last = [event for event in reviews if event.trigger == "stall"][-1]
+    assert last.outcome == "replace"
+    assert "Nothing has moved to edge" in last.reason
