@@ -97,6 +97,12 @@ class CostTables:
         return len(self.step_s)
 
     @cached_property
+    def alone(self) -> int:
+        """How many of the first steps only the device may compute."""
+        shared = self.open_steps.sum(axis=1) > self.open_steps[:, self.device]
+        return int(shared.argmax()) if shared.any() else self.steps
+
+    @cached_property
     def walls(self) -> Floats:
         """[S, N, N]: infinite where a move or the step after it is closed, else 0."""
         return np.where(self.open_moves[:-1] & self.open_steps[:, None, :], 0.0, math.inf)

@@ -27,10 +27,13 @@ class Counted:
     bounds: tuple[Bound, ...]
 
     @property
+    def tables(self) -> CostTables:
+        return self.dimensions[0].charge.tables
+
+    @property
     def hopeless(self) -> bool:
         """Whether no path keeps one of the limits, even without waiting."""
-        holder = self.dimensions[0].charge.tables.holder
-        return any(float(bound.to_go[0, holder]) > bound.most for bound in self.bounds)
+        return any(float(bound.to_go[0, self.tables.holder]) > bound.most for bound in self.bounds)
 
     @classmethod
     def of(
@@ -84,7 +87,7 @@ class Priced:
             ends += price * charge.ends
             row += price * own
             refund += price * budget.most
-        table = Table.over(arcs, ends)
+        table = Table.over(arcs, ends, counted.tables)
         return cls(table, row, refund, float(table.value[0, holder]) - refund)
 
     def bound(self, upper: float) -> Bound:

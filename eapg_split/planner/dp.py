@@ -13,6 +13,7 @@ import numpy as np
 
 from eapg_split.planner.arrays import Floats
 from eapg_split.planner.charges import Charge
+from eapg_split.planner.cost import CostTables
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,19 +26,23 @@ class Table:
     @classmethod
     def of(cls, charge: Charge) -> "Table":
         """The backward pass over one charge."""
-        return cls.over(charge.arcs, charge.ends)
+        return cls.over(charge.arcs, charge.ends, charge.tables)
 
     @classmethod
-    def over(cls, arcs: Floats, ends: Floats) -> "Table":
+    def over(cls, arcs: Floats, ends: Floats, tables: CostTables) -> "Table":
         """The backward pass over arcs [S, N, N] and what the way back costs from each node [N]."""
         steps, nodes, _ = arcs.shape
+        alone, device = tables.alone, tables.device
         value = np.empty((steps + 1, nodes))
         value[steps] = ends
         through, add, least = np.empty((nodes, nodes)), np.add, np.minimum.reduce
-        rows = list(value)
-        for arc, after, before in zip(arcs[::-1], rows[:0:-1], rows[-2::-1], strict=True):
+        rows = list(value[alone:])
+        for arc, after, before in zip(arcs[alone:][::-1], rows[:0:-1], rows[-2::-1], strict=True):
             add(arc, after, through)
             least(through, 1, None, before)
+        if alone:  # no choice there: running sums
+            value[:alone, device] = value[alone, device] + arcs[:alone, device, device][::-1].cumsum()[::-1]
+            value[:alone] = arcs[:alone, :, device] + value[1 : alone + 1, device, None]
         return cls(value, arcs)
 
     @cached_property
