@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -69,10 +70,9 @@ def sweep(
 
 def changes(points: Sequence[SweepPoint]) -> tuple[float, ...]:
     """The rates in bit/s at which the nodes of the plan change: in the middle between two points, by factors."""
-    pairs = zip(points, points[1:], strict=False)
     return tuple(
         float(np.sqrt(before.bits_per_s * after.bits_per_s))
-        for before, after in pairs
+        for before, after in pairwise(points)
         if _segments(before) != _segments(after)
     )
 
