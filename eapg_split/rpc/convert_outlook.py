@@ -42,7 +42,7 @@ def survey_to_proto(survey: Survey) -> outlook_pb2.OutlookReply:
             for codec in known.codecs
         ],
         entropy_bits=known.entropy_bits,
-        missing=[each[:_MAX_SENTENCE] for each in survey.missing],
+        missing=[_printable(each) for each in survey.missing],
     )
 
 
@@ -248,6 +248,11 @@ def _number(value: float, least: float, most: float, what: str, *, endless: bool
     if not (least <= value <= most or (endless and value == math.inf)):
         raise _Impossible(f"{value:g} for {what}")
     return value
+
+
+def _printable(words: str) -> str:
+    """What another node answered may be anything; as one line of bounded length it does no harm."""
+    return "".join(each if each.isprintable() else " " for each in words[:_MAX_SENTENCE])
 
 
 def _names(values: Iterable[str]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
@@ -137,6 +138,13 @@ def test_what_cannot_be_is_refused_in_one_sentence(spoil: Spoil) -> None:
         survey_from_proto(message, 3)
     assert "\n" not in refused.value.message
     assert len(refused.value.message) < 500
+
+
+def test_why_a_node_is_missing_travels_as_one_line() -> None:
+    told = replace(FULL, missing=("attic (it\nsaid\x1b[2J " + "no " * 1000 + ")",))
+    (words,) = survey_from_proto(survey_to_proto(told), 3).missing
+    assert words.startswith("attic (it said [2J no no")
+    assert len(words) <= 1000
 
 
 def test_absurd_telemetry_is_unknown_and_no_error() -> None:
