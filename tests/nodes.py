@@ -104,10 +104,10 @@ def state_of(done: SegmentDone, sent: Latent) -> Latent:
 
 async def served_by(worker: Worker, order: SegmentOrder, state: Outgoing, emit: Emit) -> SegmentResult:
     """The segment as a worker computes it for somebody else, without a wire."""
-    reception = await worker.receive(order, state.declaration, resume=order.attempt > 1)
+    reception = await worker.serving.receive(order, state.declaration, resume=order.attempt > 1)
     async for ready in state.parts(reception.taken):
         await reception.add(ready.part)
-    return await worker.serve(order, reception, emit)
+    return await worker.serving.serve(order, reception, emit)
 
 
 async def ignore(event: SegmentEvent) -> None:

@@ -138,12 +138,12 @@ class NodeService:
     ) -> Reception | SegmentResult:
         """The state, or the result of that very one where it came before and was computed."""
         resume, outbox = order.attempt > 1, stream.outbox
-        kept = self._worker.kept(order, declaration.id) if resume else None
+        kept = self._worker.serving.kept(order, declaration.id) if resume else None
         if kept is not None:
             outbox.say(_holds(len(declaration.slices)))
             outbox.say(pack(ReplyField.ACCEPTED, b""))
             return kept
-        reception = await self._worker.receive(order, declaration, resume=resume)
+        reception = await self._worker.serving.receive(order, declaration, resume=resume)
         if resume:
             outbox.say(_holds(reception.taken))
         missing = reception.count - reception.taken
@@ -157,7 +157,7 @@ class NodeService:
         async def emit(event: SegmentEvent) -> None:
             _put(outbox, event)
 
-        return await self._worker.serve(order, reception, emit, recall)
+        return await self._worker.serving.serve(order, reception, emit, recall)
 
 
 async def _run_header(incoming: Incoming) -> node_pb2.RunHeader:

@@ -43,9 +43,9 @@ class LoopbackPeer:
         """Runs the segment in the worker's thread."""
         worker = self._worker
         async with worker.places.held(order):
-            there = await worker.receive(order, state.declaration, resume=order.attempt > 1)
+            there = await worker.serving.receive(order, state.declaration, resume=order.attempt > 1)
             await _pass(state, there)
-            result = await worker.serve(order, there, emit, recall)
+            result = await worker.serving.serve(order, there, emit, recall)
         await emit(Returning())
         here = Reception(result.outgoing.declaration, worker.setup.codecs, keep=True)
         await _pass(result.outgoing, here)

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from eapg_split.domain.latent import Latent
+
 
 @dataclass(frozen=True, slots=True)
 class HandBack:
@@ -15,6 +17,15 @@ class HandBack:
     step: int
     codec: str = "lossless"
     quality_db: float = 0.0
+
+
+@dataclass(frozen=True)
+class Reached:
+    """The state before `stop_step`, and on which terms it was handed back where that is not the order's."""
+
+    state: Latent
+    stop_step: int
+    early: HandBack | None = None
 
 
 class Recall:

@@ -3,15 +3,15 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eapg_split.codecs.base import DEFAULT_FIDELITY, Codec, Fidelity
+from eapg_split.codecs.base import Codec, Fidelity
 from eapg_split.domain.latent import Latent
 from eapg_split.domain.request import Request
 from eapg_split.domain.telemetry import MAX_RESIDENT, LinkSight, Telemetry, reading
@@ -25,25 +25,20 @@ from eapg_split.errors import (
     Unsupported,
 )
 from eapg_split.runtime.backlog import Backlog
-from eapg_split.runtime.checkpoint import Checkpoint, KeptTensor
 from eapg_split.runtime.engine import Engine
-from eapg_split.runtime.events import Accepted, StepDone
-from eapg_split.runtime.forwarding import Forwarder
-from eapg_split.runtime.handoff import Declaration
-from eapg_split.runtime.held import HeldStates
-from eapg_split.runtime.kept import KeptResults, SegmentResult, way_back
-from eapg_split.runtime.links import LinkRates, on_link
+from eapg_split.runtime.events import StepDone
+from eapg_split.runtime.links import LinkRates
 from eapg_split.runtime.memory import peak_resident_bytes, resident_bytes
 from eapg_split.runtime.neighbours import Neighbours
 from eapg_split.runtime.own_profile import OwnProfile, ProfileHome
 from eapg_split.runtime.peer import Emit, NodeDescription, SegmentOrder
 from eapg_split.runtime.places import Places
 from eapg_split.runtime.preview import preview_frames
-from eapg_split.runtime.recall import HandBack, Recall
-from eapg_split.runtime.reception import Received, Reception
+from eapg_split.runtime.recall import Reached, Recall
 from eapg_split.runtime.serial_thread import SerialThread
+from eapg_split.runtime.serving import Serving
 from eapg_split.runtime.settings import Limits, Network
-from eapg_split.runtime.state_checks import check_declaration, check_finite, check_spec
+from eapg_split.runtime.state_checks import check_finite, check_spec
 from eapg_split.runtime.telemetry.senses import Senses
 from eapg_split.runtime.telemetry.source import NoSensors, OpenTelemetry
 
@@ -67,15 +62,6 @@ class WorkerSetup:
     profile_home: ProfileHome | None = None  # None keeps no profile on disk
 
 
-@dataclass(frozen=True)
-class Reached:
-    """The state before `stop_step`, and on which terms it was handed back where that is not the order's."""
-
-    state: Latent
-    stop_step: int
-    early: HandBack | None = None
-
-
 class Worker:
     """One per daemon. All methods belong to one event loop."""
 
@@ -89,10 +75,8 @@ class Worker:
         self.backlog = Backlog()
         self.profile = OwnProfile(setup.node, setup.profile_home)
         self._resident: dict[str, None] = {}
-        self._kept = KeptResults(setup.limits)
-        self._held = HeldStates(setup.limits)
-        self._serving: dict[Recall, SegmentOrder] = {}
         self.neighbours = Neighbours()  # to which it may hand a state on
+        self.serving = Serving(self)
 
     @property
     def running_sessions(self) -> int:
@@ -143,7 +127,7 @@ class Worker:
 
     async def prepare(self, order: SegmentOrder) -> None:
         """Loads the weights of a segment ahead of its hand-off."""
-        workload = await self._unrolled(order)
+        workload = await self.checked(order)
         engine = await self.engine()
         await self._load(engine, workload.parts(order.start_step, order.stop_step))
 
@@ -156,7 +140,7 @@ class Worker:
         this is cancelled the engine ends its step and the session leaves nothing behind.
         """
         async with self.places.held(order), self._within(order):
-            workload = await self._unrolled(order)
+            workload = await self.checked(order)
             check_spec(order, workload, state.spec)
             engine = await self.engine()
             await self._load(engine, workload.parts(order.start_step, order.stop_step))
@@ -168,110 +152,6 @@ class Worker:
                     early = recall.ends_at(reached)
             check_finite(state, self.setup.node)
             return Reached(state, reached, None if early is None else replace(early, step=reached))
-
-    def give_back(self) -> None:
-        """Hands back, at their next step boundaries, the segments that run here for others."""
-        for recall, order in self._serving.items():
-            recall.ask(HandBack(0, order.result_codec, order.result_db))
-
-    def kept(self, order: SegmentOrder, handoff: str) -> SegmentResult | None:
-        """The result of that very hand-off, where it was computed already."""
-        return self._kept.get(order, handoff)
-
-    async def receive(self, order: SegmentOrder, declaration: Declaration, *, resume: bool) -> Reception:
-        """What takes the state that the order begins with; with `resume` it may have some parts already.
-
-        Refuses here, before any of it has come: CorruptPayload where it cannot be the right state, SessionNotFound
-        where a tensor that is only named is not here any more.
-        """
-        workload = await self._unrolled(order)
-        check_declaration(order, workload, declaration)
-        self._codec(order.result_codec)
-        for onward in order.onward:
-            self._codec(onward.codec)
-        begun = self._held.begun(order.session, declaration) if resume else None
-        if begun is not None:
-            return begun
-        reception = Reception(
-            declaration,
-            self.setup.codecs,
-            given=self._held.given(order.session, declaration),
-            limit_bytes=self.setup.limits.payload_bytes,
-            keep=bool(order.onward),  # what only passes through goes on as it came
-        )
-        self._held.begin(order.session, reception)
-        return reception
-
-    async def serve(
-        self, order: SegmentOrder, reception: Reception, emit: Emit, recall: Recall | None = None
-    ) -> SegmentResult:
-        """Like `execute`, on a state that has come, with one to send; the same hand-off is computed once.
-
-        `emit` gets Accepted first. Raises CorruptPayload where the state is not whole.
-        """
-        handoff = reception.declaration.id
-        received = await reception.finish()
-        kept = self._kept.get(order, handoff)
-        async with self.places.held(order):
-            await emit(Accepted(reception.seconds))
-            if kept is not None:
-                return kept
-            with self._recallable(order, recall or Recall()) as serving:
-                began = asyncio.get_running_loop().time()
-                reached = await self.execute(order, Latent(received.arrays), emit, serving)
-                compute_s = asyncio.get_running_loop().time() - began
-                result = await self._result(order, received, reached, compute_s)
-                if order.onward and reached.early is None:
-                    # for the sender, should it ask for this segment alone because the further one was lost
-                    self._kept.add(_alone(order), handoff, result)
-                    result = await self._forwarded(order, received, reached, result, emit, serving)
-        self._kept.add(order, handoff, result)
-        return result
-
-    async def _result(
-        self, order: SegmentOrder, received: Received, reached: Reached, compute_s: float
-    ) -> SegmentResult:
-        terms = reached.early or HandBack(
-            order.stop_step, _alone(order).result_codec, _alone(order).result_db
-        )
-        codec = await on_link(self._codec(terms.codec), order.result_link_bits_per_s or None)
-        state = Latent(received.arrays)
-        outgoing = way_back(codec, await self._permitted(order, terms), state, reached.state)
-        # what a lossy codec makes of the result is known to the receiver only
-        after = reached.state.values() if codec.lossless else ()
-        await self._held.keep(order.session, [*state.values(), *after])
-        return SegmentResult(outgoing, reached.stop_step, compute_s, peak_resident_bytes())
-
-    async def _forwarded(
-        self,
-        order: SegmentOrder,
-        received: Received,
-        reached: Reached,
-        own: SegmentResult,
-        emit: Emit,
-        recall: Recall,
-    ) -> SegmentResult:
-        """The result of the nodes after this one."""
-        codecs, spec = self.setup.codecs, Latent(received.arrays).spec
-        tensors = {
-            each.name: KeptTensor(
-                each, array=received.arrays[each.name], coded=received.encodings.get(each.name)
-            )
-            for each in spec.tensors
-        }
-        forwarder = Forwarder(self.setup.node, codecs, self.links, self.neighbours, self._permitted)
-        before = Checkpoint(order.start_step, codecs, tensors)
-        relayed = await forwarder.forward(order, before, reached.state, emit, recall)
-        done = relayed.done
-        arrays = [*received.arrays.values(), *reached.state.values(), *done.received.arrays.values()]
-        await self._held.keep(order.session, arrays)
-        return SegmentResult(
-            relayed.outgoing,
-            done.stop_step,
-            own.compute_s + done.compute_s,
-            own.peak_rss_bytes,
-            {**done.further_peaks, order.onward[0].node: done.peak_rss_bytes},
-        )
 
     async def frames(self, workload: Workload, state: Latent) -> AsyncIterator[NDArray[np.uint8]]:
         """Decodes the last state: RGB frames (height, width, 3), one by one."""
@@ -290,21 +170,6 @@ class Worker:
         """What a lossy codec may do to the state after a step, by what these weights were measured to bear."""
         engine = await self.engine()
         return await self._call("looking up", lambda: engine.fidelity(workload, step, quality_db))
-
-    @contextmanager
-    def _recallable(self, order: SegmentOrder, recall: Recall) -> Iterator[Recall]:
-        self._serving[recall] = order
-        try:
-            yield recall
-        finally:
-            del self._serving[recall]
-
-    async def _permitted(self, order: SegmentOrder, terms: HandBack) -> Fidelity:
-        """What the codec may do to the state before a step: the weights' own table says it on every node."""
-        if self._codec(terms.codec).lossless or not terms.quality_db:
-            return DEFAULT_FIDELITY
-        workload = await self.unroll(order.request)
-        return await self.fidelity(workload, terms.step - 1, terms.quality_db)
 
     async def _load(self, engine: Engine, parts: tuple[str, ...]) -> None:
         await self._call("loading weights", lambda: engine.prepare(parts))
@@ -332,7 +197,7 @@ class Worker:
                 await emit(frame)
         return after
 
-    async def _unrolled(self, order: SegmentOrder) -> Workload:
+    async def checked(self, order: SegmentOrder) -> Workload:
         """The workload, after checking that this node may and can run the order's steps of it."""
         engine = await self.engine()
         if order.fingerprint != engine.fingerprint:
@@ -385,7 +250,8 @@ class Worker:
     def _open(self) -> Engine:
         return self._engine or self.setup.open_engine()
 
-    def _codec(self, name: str) -> Codec:
+    def codec(self, name: str) -> Codec:
+        """The codec of that name. Raises Unsupported."""
         codec = self.setup.codecs.get(name)
         if codec is None:
             raise Unsupported(
@@ -394,11 +260,3 @@ class Worker:
                 node_id=self.setup.node,
             )
         return codec
-
-
-def _alone(order: SegmentOrder) -> SegmentOrder:
-    """The same segment without what comes after it."""
-    if not order.onward:
-        return order
-    first = order.onward[0]
-    return replace(order, onward=(), result_codec=first.codec, result_db=first.quality_db)

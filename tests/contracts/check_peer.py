@@ -160,7 +160,7 @@ async def _check_hand_back(peer: Peer, worker: Worker) -> None:
 
     async def leave(event: SegmentEvent) -> None:
         if isinstance(event, StepDone):
-            worker.give_back()
+            worker.serving.give_back()
 
     left = await peer.run(order(5, 9, session="h4"), coded(undivided(5)), leave)
     assert 5 < left.stop_step < 9

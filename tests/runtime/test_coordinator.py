@@ -226,7 +226,7 @@ class Forgetful(Watched):
         self, order: SegmentOrder, state: Outgoing, emit: Emit, *, recall: Recall | None = None
     ) -> SegmentDone:
         done = await super().run(order, state, emit, recall=recall)
-        self._worker._held = HeldStates(self._worker.setup.limits)
+        self._worker.serving.held = HeldStates(self._worker.setup.limits)
         return done
 
 

@@ -32,7 +32,7 @@ async def test_contract(peer_and_worker: tuple[Peer, Worker]) -> None:
 
 async def test_what_a_node_has_had_is_named_and_not_sent(peer_and_worker: tuple[Peer, Worker]) -> None:
     peer, worker = peer_and_worker
-    await check_references(peer, lambda: setattr(worker, "_held", HeldStates(worker.setup.limits)))
+    await check_references(peer, lambda: setattr(worker.serving, "held", HeldStates(worker.setup.limits)))
 
 
 async def test_a_cancelled_segment_leaves_no_session(peer_and_worker: tuple[Peer, Worker]) -> None:

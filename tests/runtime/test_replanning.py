@@ -204,7 +204,7 @@ async def test_a_node_that_hands_back_by_itself_is_not_asked_again(sha: str) -> 
             async def leave(event: object) -> None:
                 await emit(event)  # type: ignore[arg-type]
                 if isinstance(event, StepDone):
-                    self._worker.give_back()
+                    self._worker.serving.give_back()
 
             return await super().run(order, state, leave, recall=recall)
 

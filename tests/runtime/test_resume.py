@@ -83,7 +83,7 @@ async def _broken_off(peer: Peer, worker: Worker) -> Sent:
 
 
 def _arrived(worker: Worker) -> int:
-    held = worker._held._by_session.get("s1")
+    held = worker.serving.held._by_session.get("s1")
     return held.reception.taken if held is not None and held.reception is not None else -1
 
 
@@ -109,7 +109,7 @@ async def test_nothing_is_sent_again_for_a_result_that_was_lost(peer_and_worker:
 async def test_a_node_that_forgot_is_sent_everything(peer_and_worker: tuple[Peer, Worker]) -> None:
     peer, worker = peer_and_worker
     state = await _broken_off(peer, worker)
-    worker._held = HeldStates(Limits())
+    worker.serving.held = HeldStates(Limits())
     done = await peer.run(_order(2), state, ignore)
     assert _is_right(done)
     assert state.began_with == [0, 0]
@@ -132,7 +132,7 @@ async def test_what_is_held_is_bounded() -> None:
     assert state.began_with == [0, 0]
     worker = toy_worker("edge", Tier.EDGE, limits=Limits(kept_result_s=0.01))
     await LoopbackPeer(worker).run(_order(), coded(_state()), ignore)
-    await until(lambda: not worker._held._by_session)
+    await until(lambda: not worker.serving.held._by_session)
 
 
 async def _broken_off_unheld(peer: Peer, worker: Worker) -> Sent:
@@ -141,5 +141,5 @@ async def _broken_off_unheld(peer: Peer, worker: Worker) -> Sent:
     await state.broken.wait()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    assert not worker._held._by_session
+    assert not worker.serving.held._by_session
     return state
