@@ -149,9 +149,15 @@ def _assumptions(solution: Solution) -> Iterator[str]:
         if leg.source != leg.node and link is not None and link.sigma >= UNSURE_SIGMA:
             low = link.bits_per_s * math.exp(-1.645 * link.sigma)
             yield (
-                f"The link from {leg.source} to {leg.node} is believed to carry {link.bits_per_s / 1e6:.3g} Mbit/s, "
-                f"and may carry {low / 1e6:.2g}."
+                f"The link from {leg.source} to {leg.node} is believed to carry {_mbit(link.bits_per_s)} Mbit/s, "
+                f"and may carry {_mbit(low)}."
             )
+
+
+def _mbit(bits_per_s: float) -> str:
+    """Two or three digits, and never a power of ten."""
+    mbit = bits_per_s / 1e6
+    return f"{mbit:.2g}" if mbit < 99.5 else f"{mbit:.0f}"
 
 
 def _plain(value: object) -> object:

@@ -1,5 +1,7 @@
 """Which node may compute which step: memory, privacy, pins, and how much information a node takes on."""
 
+import math
+
 import numpy as np
 
 from eapg_split.domain.request import Privacy
@@ -14,19 +16,25 @@ def bound_to_device(view: PlanView, stage: Stage) -> bool:
     return stage.kind is StageKind.DECODE or private
 
 
-def open_nodes(view: PlanView, stage: Stage) -> list[bool]:
+def _room(view: PlanView) -> list[float]:
+    """[N]: bytes that each node may use, less than nothing where it is unavailable."""
+    caps = view.objective.memory_caps
+    room = []
+    for node in view.topology.nodes:
+        own = math.inf if node.memory_bytes is None else node.memory_bytes
+        room.append(-1.0 if node.id in view.unavailable else min(own, caps.get(node.id, math.inf)))
+    return room
+
+
+def _open_nodes(view: PlanView, stage: Stage, room: list[float]) -> list[bool]:
     """[N]: who may compute a stage at all."""
-    objective, device = view.objective, view.topology.device.id
-    bound, pin, needs = bound_to_device(view, stage), objective.pins.get(stage.name), stage.memory_bytes
-    caps = objective.memory_caps
-    return [
-        node.id not in view.unavailable
-        and (not bound or node.id == device)
-        and (pin is None or pin == node.id)
-        and (node.memory_bytes is None or needs <= node.memory_bytes)
-        and needs <= caps.get(node.id, needs)
-        for node in view.topology.nodes
-    ]
+    allowed = [stage.memory_bytes <= bytes_ for bytes_ in room]
+    only = {view.topology.device.id} if bound_to_device(view, stage) else set()
+    pin = view.objective.pins.get(stage.name)
+    only |= set() if pin is None else {pin}
+    if not only:
+        return allowed
+    return [may and only == {node.id} for may, node in zip(allowed, view.topology.nodes, strict=True)]
 
 
 def open_steps(view: PlanView, entropy_bits: Floats, max_entropy_bits: Floats) -> Bools:
@@ -39,7 +47,10 @@ def open_steps(view: PlanView, entropy_bits: Floats, max_entropy_bits: Floats) -
     counts = [stage.stop_step - max(stage.start_step, view.start_step) for stage in stages]
     left = [number for number, count in enumerate(counts) if count > 0]
     repeats = [counts[number] for number in left]
-    allowed: Bools = np.array([open_nodes(view, stages[number]) for number in left]).repeat(repeats, axis=0)
+    room = _room(view)
+    allowed: Bools = np.array([_open_nodes(view, stages[number], room) for number in left]).repeat(
+        repeats, axis=0
+    )
     caps = np.minimum(max_entropy_bits, view.objective.max_entropy_bits)
     if caps.min() < entropy_bits.max():
         exempt = np.array([bound_to_device(view, stages[number]) for number in left]).repeat(repeats)
