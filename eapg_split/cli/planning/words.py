@@ -78,7 +78,7 @@ def _summary(made: MadePlan, *, explain: bool) -> Iterator[str]:
         if better is not None and better.behind < -_CLEAR and better.score.feasible:
             yield f"The best plan is {share(-better.behind)} better ({brief(made.workload, better.plan)})."
         if explanation.assumptions:
-            yield f"It rests on {len(explanation.assumptions)} figures that were not measured: see --explain."
+            yield f"Uncertain figures that it rests on: {len(explanation.assumptions)}, see --explain."
     for each in made.survey.missing:
         yield f"Not reached: {each}."
 
