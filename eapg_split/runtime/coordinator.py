@@ -76,6 +76,7 @@ class Coordinator:
             if job.wants_estimates:
                 watch = await until_the_end.enter_async_context(watched(self._cluster))
             views = Views(job, self._cluster, workload, watch)
+            until_the_end.push_async_callback(views.close)
             await views.prepare()
             planner = Replanner(host, views, events.take, revises=job.revises)
             await until_the_end.enter_async_context(planner.attending(watch))

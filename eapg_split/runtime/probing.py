@@ -1,4 +1,8 @@
-"""A look at links that nobody used of late, right before a job is planned on them, within a budget of bytes."""
+"""Looks at links that nobody used of late, before a job is planned on them and while it may still use them.
+
+The intervals are those with which a replay of recorded traces came closest to who knows the trace
+(benchmarks/planner_replay.py), within the same budget of bytes.
+"""
 
 import asyncio
 import logging
@@ -13,11 +17,16 @@ from eapg_split.planner.priors import assumed_link
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.events import Goodput
 from eapg_split.runtime.goodput import Sample
-from eapg_split.runtime.links import LinkRates
 from eapg_split.runtime.probe_budget import LEAST_TRAIN_BYTES, MOST_TRAIN_BYTES
 
-_PART_BYTES: Final = 16 * 1024
-_TRAIN_S: Final = 0.2  # how long a train should take
+FIRST_LOOK_S: Final = 0.25  # that a job waits before it plans
+PATIENCE_S: Final = 1.0  # with one message or train
+FRESH_S: Final = 6.0
+DARK_S: Final = 2.0  # as FRESH_S, after next to nothing came through: it may be back at any moment
+DARK_BITS_PER_S: Final = 200e3
+_PART_BYTES: Final = 8 * 1024
+_TRAIN_S: Final = 0.1  # how long a train should take
+_QUICK_S: Final = 0.1  # a train that took no longer, there and back, may be followed by a longer one
 _log = logging.getLogger(__name__)
 
 
@@ -43,67 +52,110 @@ class Probing(Protocol):
         ...
 
 
-async def refresh_links(cluster: Cluster, *, within_s: float = 1.0) -> None:
-    """Probes the links to the cluster's nodes that are stale, all at once; never takes longer than `within_s`.
+class LinkProber:
+    """Keeps what is known of the links to a job's nodes fresh, within the budget. One per job; `close` it.
 
-    Also says what is assumed of each link until it is known. Where the network is metered, and nobody allowed it,
-    nothing is sent. A probe that does not come back in time tells that the link is slow: such a link is believed to
-    carry no more than what was sent in that time.
+    Where the network is metered, and nobody allowed it, nothing is sent.
     """
-    topology, links = cluster.topology, cluster.worker.links
-    own = topology.node(cluster.worker.setup.node)
-    for node in topology.nodes:
-        for source, target in ((own, node), (node, own)):
-            if source is not target:
-                links.expect(source.id, target.id, assumed_link(source.tier, target.tier))
-    if not links.network.may_probe:
-        return
-    others = [node.id for node in topology.nodes if not cluster.is_own(node.id)]
-    stale = [node for node in others if links.stale(own.id, node) or links.stale(node, own.id)]
-    await asyncio.gather(*(_probe(cluster, own.id, node, within_s) for node in stale))
 
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._links = cluster.worker.links
+        self._own = cluster.worker.setup.node
+        self._looks: dict[NodeId, asyncio.Task[None]] = {}
+        own = cluster.topology.node(self._own)
+        self._others = [node.id for node in cluster.topology.nodes if node.id != self._own]
+        for node in self._others:
+            other = cluster.topology.node(node)
+            self._links.expect(own.id, node, assumed_link(own.tier, other.tier))
+            self._links.expect(node, own.id, assumed_link(other.tier, own.tier))
 
-async def _probe(cluster: Cluster, own: NodeId, node: NodeId, within_s: float) -> None:
-    peer, links = cluster.peer(node), cluster.worker.links
-    believed = (
-        links.bits_per_s(own, node)
-        or assumed_link(cluster.topology.node(own).tier, cluster.topology.node(node).tier).bits_per_s
-    )
-    size = train_bytes(believed)
-    if not isinstance(peer, Probing) or not links.probes.take(node, 2 * size, believed):
-        return
-    try:
-        async with asyncio.timeout(within_s):
-            links.round_trip(own, node, (await peer.probe(_parts(1, 1))).seconds)
-            echo = await peer.probe(_parts(size // _PART_BYTES, _PART_BYTES))
-    except TimeoutError:
-        _at_most(links, own, node, size, within_s)
-        return
-    except EapgError as error:
-        _log.info("the link to %s was not probed: %s", node, error.message)
-        return
-    _observe(links, own, node, echo.outbound)
-    _observe(links, node, own, echo.back)
+    async def first_look(self, within_s: float = FIRST_LOOK_S) -> None:
+        """Looks at stale links, all at once, and waits so long for it; what takes longer goes on meanwhile."""
+        self._start(
+            [node for node in self._others if any(self._links.stale(*way) for way in self._ways(node))]
+        )
+        if self._looks:
+            await asyncio.wait(self._looks.values(), timeout=within_s)
+
+    def look_again(self) -> None:
+        """Starts a look at the links of which nothing was seen for some seconds: fewer where they were dark."""
+        self._start([node for node in self._others if self._old(node)])
+
+    async def close(self) -> None:
+        """Breaks off what still runs."""
+        for look in self._looks.values():
+            look.cancel()
+        await asyncio.gather(*self._looks.values(), return_exceptions=True)
+
+    def _ways(self, node: NodeId) -> tuple[tuple[NodeId, NodeId], tuple[NodeId, NodeId]]:
+        return (self._own, node), (node, self._own)
+
+    def _old(self, node: NodeId) -> bool:
+        limit_s = DARK_S if self._dark(node) else FRESH_S
+        return any(self._links.age_s(*way) > limit_s for way in self._ways(node))
+
+    def _dark(self, node: NodeId) -> bool:
+        rates = [self._links.bits_per_s(*way) for way in self._ways(node)]
+        return any(rate is not None and rate < DARK_BITS_PER_S for rate in rates)
+
+    def _start(self, nodes: Iterable[NodeId]) -> None:
+        if not self._links.network.may_probe:
+            return
+        for node in nodes:
+            running = self._looks.get(node)
+            if running is None or running.done():
+                self._looks[node] = asyncio.create_task(self._look(node))
+
+    async def _look(self, node: NodeId) -> None:
+        """A round trip, then a short train, and a longer one where that went through at once."""
+        peer = self._cluster.peer(node)
+        if not isinstance(peer, Probing) or not self._afford(node, 1):
+            return
+        size = 1
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                self._links.round_trip(self._own, node, (await peer.probe(_parts(1, size))).seconds)
+                size = LEAST_TRAIN_BYTES
+                while self._afford(node, size):
+                    seconds = await self._train(node, peer, size)
+                    longer = train_bytes(self._believed(node))
+                    if seconds > _QUICK_S or longer <= size:
+                        break
+                    size = longer
+        except TimeoutError:
+            self._at_most(node, size)
+        except EapgError as error:
+            _log.info("the link to %s was not probed: %s", node, error.message)
+
+    async def _train(self, node: NodeId, peer: Probing, size: int) -> float:
+        echo = await peer.probe(_parts(size // _PART_BYTES, _PART_BYTES))
+        for (source, target), samples in zip(self._ways(node), (echo.outbound, echo.back), strict=True):
+            for sample in samples:
+                self._links.observe(Goodput(source, target, sample.size_bytes, sample.seconds, 0.0))
+        return echo.seconds
+
+    def _afford(self, node: NodeId, size: int) -> bool:
+        return self._links.probes.take(node, 2 * size, self._believed(node))
+
+    def _believed(self, node: NodeId) -> float:
+        """Bits a second towards a node."""
+        topology = self._cluster.topology
+        assumed = assumed_link(topology.node(self._own).tier, topology.node(node).tier)
+        return self._links.bits_per_s(self._own, node) or assumed.bits_per_s
+
+    def _at_most(self, node: NodeId, size: int) -> None:
+        """The link carried less than all of it in the time: news only where more was believed."""
+        for source, target in self._ways(node):
+            believed = self._links.bits_per_s(source, target)
+            if believed is None or believed > 8 * size / PATIENCE_S:
+                self._links.observe(Goodput(source, target, size, PATIENCE_S, 0.0))
 
 
 def train_bytes(bits_per_s: float) -> int:
-    """How much to send in each direction so that it takes about a fifth of a second, within the bounds."""
+    """How much to send in each direction so that it takes about a tenth of a second, within the bounds."""
     wanted = int(bits_per_s / 8 * _TRAIN_S) // _PART_BYTES * _PART_BYTES
     return min(MOST_TRAIN_BYTES, max(LEAST_TRAIN_BYTES, wanted))
-
-
-def _observe(links: LinkRates, source: NodeId, target: NodeId, samples: Iterable[Sample]) -> None:
-    for sample in samples:
-        links.observe(Goodput(source, target, sample.size_bytes, sample.seconds, 0.0))
-
-
-def _at_most(links: LinkRates, own: NodeId, node: NodeId, size: int, seconds: float) -> None:
-    """The link carried less than all of it: news only where more was believed."""
-    bound = 8 * size / seconds
-    for source, target in ((own, node), (node, own)):
-        believed = links.bits_per_s(source, target)
-        if believed is None or believed > bound:
-            links.observe(Goodput(source, target, size, seconds, 0.0))
 
 
 def _parts(count: int, size: int) -> list[Part]:

@@ -55,7 +55,10 @@ async def survey(job: Job, cluster: Cluster) -> Survey:
     check_wishes(job.wishes, workload, topology)
     async with watched(cluster) as watch:
         views = Views(job, cluster, workload, watch)
-        await asyncio.gather(views.prepare(), _listen(watch, topology))
+        try:
+            await asyncio.gather(views.prepare(_LISTEN_S), _listen(watch, topology))
+        finally:
+            await views.close()
         estimates = views.at(0, frozenset()).estimates
         assert estimates is not None
         heard = _heard(watch, topology)

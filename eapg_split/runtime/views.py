@@ -19,7 +19,7 @@ from eapg_split.planner.policy import Occasion, PlanView, Transfer, Trigger
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.events import StepDone
 from eapg_split.runtime.job import Job
-from eapg_split.runtime.probing import refresh_links
+from eapg_split.runtime.probing import FIRST_LOOK_S, LinkProber
 from eapg_split.runtime.routes import Routes
 from eapg_split.runtime.watch import NodeWatch
 
@@ -42,6 +42,7 @@ class Views:
         self._drift = Drift()
         self._began_s = asyncio.get_running_loop().time()
         self._outlook: Outlook | None = None
+        self._prober: LinkProber | None = None
         self._silent: set[NodeId] = set()
         self._bans: dict[NodeId, float] = {}  # until when a lost node is left alone
         self._lost: dict[NodeId, int] = {}
@@ -52,11 +53,12 @@ class Views:
         """The decode step: from there on nothing is left to decide."""
         return self._workload.steps - 1
 
-    async def prepare(self) -> None:
-        """Looks up what does not change while the job runs, and probes links of which nothing is known of late."""
+    async def prepare(self, look_s: float = FIRST_LOOK_S) -> None:
+        """Looks up what does not change while the job runs, and at stale links for `look_s` at most; then `close`."""
         if self._watch is None:
             return
-        await refresh_links(self._cluster)
+        self._prober = LinkProber(self._cluster)
+        await self._prober.first_look(look_s)
         job, workload = self._job, self._workload
         options = codec_options(job.objective.codec)
         fidelities: list[Fidelity] = []
@@ -72,6 +74,11 @@ class Views:
             fidelities=fidelities,
             objective=job.objective,
         )
+
+    async def close(self) -> None:
+        """Ends what looks at links in the background."""
+        if self._prober is not None:
+            await self._prober.close()
 
     def at(
         self,
@@ -120,6 +127,8 @@ class Views:
         plain = Occasion(Trigger.STEP, "", node)
         if self._outlook is None:
             return plain
+        if self._prober is not None and event.step + 1 < self.last_step:
+            self._prober.look_again()
         knowledge = self._knowledge(node)
         predicted_s = self._outlook.step_seconds(node, knowledge, event.step, arrived=arrived)
         guessed = self._outlook.guessed(node, knowledge, event.step)

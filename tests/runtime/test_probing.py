@@ -22,7 +22,7 @@ from eapg_split.runtime.probe_budget import (
     MOST_TRAIN_BYTES,
     ProbeBudget,
 )
-from eapg_split.runtime.probing import refresh_links, train_bytes
+from eapg_split.runtime.probing import DARK_S, FRESH_S, PATIENCE_S, LinkProber, train_bytes
 from eapg_split.runtime.settings import Network
 from tests.nodes import grpc_peer, toy_worker
 
@@ -52,6 +52,13 @@ async def cluster_of(*peers: LoopbackPeer, network: Network | None = None) -> Cl
     return cluster
 
 
+async def refresh_links(cluster: Cluster, within_s: float = 5.0) -> None:
+    """One look, waited for."""
+    prober = LinkProber(cluster)
+    await prober.first_look(within_s)
+    await prober.close()
+
+
 async def test_a_stale_link_is_probed_once_in_both_directions() -> None:
     peer = Shaped(80e6)
     cluster = await cluster_of(peer)
@@ -62,11 +69,9 @@ async def test_a_stale_link_is_probed_once_in_both_directions() -> None:
         found = links.estimate(*ends)
         assert found is not None
         assert found.rtt_s < 0.01
-    assert len(peer.sizes) == 2
-    assert peer.sizes[0] == 1
-    assert LEAST_TRAIN_BYTES <= peer.sizes[1] <= MOST_TRAIN_BYTES
+    assert peer.sizes == [1, LEAST_TRAIN_BYTES, MOST_TRAIN_BYTES]
     await refresh_links(cluster)
-    assert len(peer.sizes) == 2
+    assert len(peer.sizes) == 3
 
 
 async def test_a_link_that_was_just_used_is_not_probed() -> None:
@@ -86,19 +91,45 @@ async def test_metered_links_are_left_alone(network: Network) -> None:
     assert peer.sizes == []
     allowed = await cluster_of(peer, network=Network(Technology.LTE, probe_metered=True))
     await refresh_links(allowed)
-    assert len(peer.sizes) == 2
+    assert len(peer.sizes) == 3
 
 
 async def test_a_link_that_is_too_slow_to_probe_is_known_to_be_slow() -> None:
     cluster = await cluster_of(Shaped(0.1e6), Shaped(80e6, "other"))
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    await refresh_links(cluster, within_s=0.3)
-    assert loop.time() - began < 1.0
+    await refresh_links(cluster)
     rate = cluster.worker.links.bits_per_s("device", "edge")
     assert rate is not None
-    assert rate == pytest.approx(8 * MOST_TRAIN_BYTES / 0.3)
+    assert rate == pytest.approx(8 * LEAST_TRAIN_BYTES / PATIENCE_S)
     assert cluster.worker.links.bits_per_s("device", "other") == pytest.approx(80e6)
+
+
+async def test_a_job_does_not_wait_for_a_slow_link() -> None:
+    cluster = await cluster_of(Shaped(0.5e6))
+    loop, prober = asyncio.get_running_loop(), LinkProber(cluster)
+    began = loop.time()
+    await prober.first_look(0.1)
+    assert loop.time() - began < 0.4
+    assert cluster.worker.links.stale("device", "edge")
+    await asyncio.sleep(0.7)
+    assert cluster.worker.links.bits_per_s("device", "edge") == pytest.approx(0.5e6)
+    await prober.close()
+
+
+@pytest.mark.parametrize(("rate", "pause_s"), [(80e6, FRESH_S), (0.1e6, DARK_S)])
+async def test_links_are_looked_at_again_while_a_job_runs(rate: float, pause_s: float) -> None:
+    now = [0.0]
+    peer = Shaped(80e6)
+    cluster = await cluster_of(peer)
+    cluster.worker.links = LinkRates("device", clock=lambda: now[0])
+    prober = LinkProber(cluster)
+    for source, target in (("device", "edge"), ("edge", "device")):
+        cluster.worker.links.observe(Goodput(source, target, 100_000, 8 * 100_000 / rate, 0.0))
+    for moment, looks in ((0.9 * pause_s, 0), (1.1 * pause_s, 1)):
+        now[0] = moment
+        prober.look_again()
+        await asyncio.sleep(0.2)
+        assert peer.sizes.count(1) == looks
+    await prober.close()
 
 
 async def test_a_node_that_cannot_be_probed_is_no_error() -> None:
@@ -116,14 +147,14 @@ async def test_a_real_link_is_measured() -> None:
     async with grpc_peer(toy_worker("edge", Tier.EDGE)) as peer:
         cluster = Cluster(toy_worker("device", Tier.DEVICE), (peer,))
         await cluster.discover(Deadline())
-        await refresh_links(cluster, within_s=10.0)
+        await refresh_links(cluster, 10.0)
         found = cluster.worker.links.estimate("device", "edge")
     assert found is not None
     assert found.bits_per_s > 1e6
     assert 0 < found.rtt_s < 5
 
 
-@pytest.mark.parametrize(("rate", "size"), [(0.0, 131072), (1e6, 131072), (7e6, 163840), (1e9, 262144)])
+@pytest.mark.parametrize(("rate", "size"), [(0.0, 32768), (1e6, 32768), (7e6, 81920), (1e9, 262144)])
 def test_trains_are_as_long_as_they_must(rate: float, size: int) -> None:
     assert train_bytes(rate) == size
 
@@ -131,7 +162,7 @@ def test_trains_are_as_long_as_they_must(rate: float, size: int) -> None:
 def test_probes_cost_at_most_one_percent_of_the_link() -> None:
     now = [0.0]
     budget = ProbeBudget(lambda: now[0])
-    size, rate, spent = 2 * LEAST_TRAIN_BYTES, 20e6, 0
+    size, rate, spent = 2 * 128 * 1024, 20e6, 0
     assert budget.take("edge", size, rate)
     assert budget.take("edge", size, rate)
     assert not budget.take("edge", size, rate)
