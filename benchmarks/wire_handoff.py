@@ -184,4 +184,4 @@ def verified_rows(
 def codecs_for(link: Link, names: Sequence[str]) -> dict[str, Codec]:
     """The named codecs that exist, and `auto` as told of the link."""
     found: dict[str, Codec] = {name: CODECS[name] for name in names if name in CODECS}
-    return {**found, AUTO: AutoCodec(link.rate_bit_s, clock=time.perf_counter)}
+    return {**found, AUTO: AutoCodec(link.rate_bit_s, clock=time.thread_time)}

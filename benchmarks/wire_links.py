@@ -52,7 +52,7 @@ def costs(subject: Subject, rate_bit_s: float, *, times: int) -> dict[str, list[
 
     Medians of `times` rounds in which all take turns, after one to warm up.
     """
-    codecs = {**CODECS, AUTO: AutoCodec(rate_bit_s, clock=time.perf_counter)}
+    codecs = {**CODECS, AUTO: AutoCodec(rate_bit_s, clock=time.thread_time)}
     fidelity = subject.place.fidelity()
     rounds: dict[str, list[list[PartCost]]] = {}
     for turn in range(times + 1):

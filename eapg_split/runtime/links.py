@@ -92,10 +92,14 @@ class LinkRates:
             rtt_s = link.prior.rtt_s
         return LinkEstimate(found.bits_per_s, rtt_s, found.sigma, self._joules_per_byte(source, target))
 
+    def age_s(self, source: str, target: str) -> float:
+        """Seconds since something was seen of the link; infinite where nothing was."""
+        found = self._seen(source, target)
+        return math.inf if found is None else found.age_s
+
     def stale(self, source: str, target: str) -> bool:
         """Whether a plan should not be made on what is known of the link: nothing, or nothing of the last minute."""
-        found = self._seen(source, target)
-        return found is None or found.age_s > STALE_S
+        return self.age_s(source, target) > STALE_S
 
     def sights(self) -> tuple[LinkSight, ...]:
         """All links of which something was seen, the newest first: what this node tells others."""
@@ -155,4 +159,4 @@ async def on_link(codec: Codec, bits_per_s: float | None) -> Codec:
     """
     if not isinstance(codec, AutoCodec):
         return codec
-    return await asyncio.to_thread(AutoCodec, bits_per_s, clock=time.perf_counter)
+    return await asyncio.to_thread(AutoCodec, bits_per_s, clock=time.thread_time)
