@@ -1,6 +1,7 @@
 """Looks at the plan of a running job again, and keeps what came of it until the segment that runs has ended."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from eapg_split.runtime.routes import Routes
 from eapg_split.runtime.views import Views
 from eapg_split.runtime.watch import NodeWatch
 
+_log = logging.getLogger(__name__)
 STALLED_S: Final = 2.0  # without a byte that was acknowledged
 _TICK_S: Final = 1.0
 _MOST_NEWS: Final = 64  # that wait for the look before them
@@ -79,6 +81,7 @@ class Replanner:
         self._looking = asyncio.Lock()
         self._decided: Decision | None = None
         self._back: set[NodeId] = set()  # noticed while a segment ran
+        self._holder: str | None = None  # who computed the last step
         self.running: InFlight | None = None
 
     @property
@@ -119,9 +122,8 @@ class Replanner:
         flight = self.running
         if flight is None:
             return
-        starts = [part.start_step for part in (flight.segment, *flight.further)]
-        arrived = not flight.own and event.step in starts
-        flight.reached = event.step + 1
+        arrived = self._holder not in (None, event.node)
+        self._holder, flight.reached = event.node, event.step + 1
         self._host.observe(StepMeasured(NodeId(event.node), event.step, event.seconds))
         await self.look(self._views.stepped(event, arrived=arrived), at_boundary=at_boundary)
 
@@ -160,7 +162,14 @@ class Replanner:
                 occasions = self._noticed()
             for occasion in occasions:
                 if not self._is_our_own_queue(occasion):
-                    await self.look(occasion)
+                    await self._look_guarded(occasion)
+
+    async def _look_guarded(self, occasion: Occasion) -> None:
+        """Nobody waits for this look: what goes wrong with it must not end those that follow."""
+        try:
+            await self.look(occasion)
+        except Exception:
+            _log.exception("a look at the plan failed")
 
     def _is_our_own_queue(self, occasion: Occasion) -> bool:
         """Whether a node only says how long it is busy with what this job lets it do."""
@@ -202,26 +211,28 @@ class Replanner:
         there = transfer is None and not flight.own and step < flight.stop_step
         at = flight.node_at(step - 1) if there else None
         view = self._views.at(step, flight.unavailable, at=at, in_flight=transfer)
-        current = self._decided.plan if self._decided is not None else flight.plan
+        current = flight.plan
+        if self._decided is not None and self._decided.plan.start_step <= step:
+            current = self._decided.plan
         try:
             answer = await self._host.revise(view, current, occasion)
+            kept = rest_of(view, current)
         except InfeasiblePlan:
             return  # the segment that runs goes on: what follows may have changed by then
         await self._warn(answer.warning)
-        plan, kept = answer.value.plan, rest_of(view, current)
+        plan = answer.value.plan
         if plan is not None and (plan.segments, plan.cuts) == (kept.segments, kept.cuts):
             plan = None
-        if plan is None and occasion.trigger is Trigger.STEP:
-            return  # so that logs stay small
-        before_s = self._views.price(view, kept)
-        after_s = before_s if plan is None else self._views.price(view, plan)
-        await self._emit(
-            _reviewed(occasion, answer.value.reason, step, plan is not None, (before_s, after_s))
-        )
-        if plan is not None and self.running is flight:
+        if (plan is None and occasion.trigger is Trigger.STEP) or self.running is not flight:
+            return  # logs stay small; and what has ended meanwhile is looked at again with what comes next
+        if plan is not None:
             self._views.planned()
             self._decided = Decision(plan, answer.policy, f"{occasion.reason} {answer.value.reason}".strip())
             _adopt(flight, plan, step, moving=transfer is not None)
+        before_s = self._views.price(view, kept)
+        after_s = before_s if plan is None else self._views.price(view, plan)
+        replaced, reason = plan is not None, answer.value.reason
+        await self._emit(_reviewed(occasion, reason, step, replaced, (before_s, after_s)))
 
     async def _warn(self, warning: str) -> None:
         if warning:
