@@ -5,23 +5,31 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from types import MappingProxyType
+from typing import cast
 
+import grpc
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from eapg_split.codecs import CODECS
 from eapg_split.domain.telemetry import LinkSight, Quality, Reading, Telemetry
 from eapg_split.domain.topology import Node, NodeId, Tier, Topology
-from eapg_split.errors import CorruptPayload, EapgError, InvalidRequest
+from eapg_split.eapg.workload import unroll
+from eapg_split.errors import CapacityExceeded, CorruptPayload, EapgError, InfeasiblePlan, InvalidRequest
 from eapg_split.planner.estimates import CodecEstimate, Estimates, LinkEstimate, NodeEstimate
 from eapg_split.planner.models.thermal import ThermalModel
-from eapg_split.planner.policy import Objective
+from eapg_split.planner.policy import Objective, PlanView
 from eapg_split.planner.pyramid import PyramidPolicy
+from eapg_split.planner.solve import solve
 from eapg_split.rpc.client import GrpcPeer
+from eapg_split.rpc.convert import request_to_proto
 from eapg_split.rpc.convert_outlook import MAX_STEPS, survey_from_proto, survey_to_proto
-from eapg_split.rpc.v1 import outlook_pb2
+from eapg_split.rpc.job_service import JobService
+from eapg_split.rpc.v1 import job_pb2, outlook_pb2
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.job import Job
-from eapg_split.runtime.settings import PeerAddress
+from eapg_split.runtime.settings import Limits, PeerAddress
 from eapg_split.runtime.survey import Heard, Survey, survey
 from tests.nodes import SMALL, STEPS, grpc_peer, toy_worker
 
@@ -194,3 +202,72 @@ async def test_a_survey_has_what_a_plan_needs_and_passes_its_own_checks() -> Non
 async def test_wishes_that_name_what_is_not_there_are_refused() -> None:
     with pytest.raises(EapgError, match="moon"):
         await surveyed(wishes=Objective(pins={"stage3": NodeId("moon")}))
+
+
+async def test_a_device_looks_for_so_many_at_once_and_refuses_what_it_cannot_code() -> None:
+    worker = toy_worker("device", Tier.DEVICE, limits=Limits(sessions=1))
+    service = JobService(worker, (), lambda *_: pytest.fail("nothing is written"))
+    request = job_pb2.GenerateRequest(
+        request=request_to_proto(SMALL), policy="no such policy", codec="lossless"
+    )
+    context = cast("grpc.aio.ServicerContext[object, object]", None)
+    try:
+        answers = await asyncio.gather(
+            *(service.outlook(request, context) for _ in range(3)), return_exceptions=True
+        )
+        assert [type(answer) for answer in answers] == [
+            outlook_pb2.OutlookReply,
+            CapacityExceeded,
+            CapacityExceeded,
+        ]
+        reply = await service.outlook(request, context)
+        assert len(reply.nodes) == 1, "the policy's name is the asker's affair"
+        request.codec = "smoke"
+        with pytest.raises(InvalidRequest, match="smoke"):
+            await service.outlook(request, context)
+    finally:
+        worker.thread.close()
+
+
+WORKLOAD = unroll(SMALL)
+
+
+def absurd(value: float) -> bool:
+    return math.isnan(value) or value < 0
+
+
+@given(st.data())
+def test_whatever_is_accepted_can_be_planned_by(data: st.DataObject) -> None:
+    """Numbers at the edges of what is accepted give a plan, or a sentence on why there is none."""
+    node = NodeEstimate(
+        (1.0,) * STEPS, entry_s=(0.5,) * STEPS, battery_j=1e4, charge=0.5, heat=ThermalModel()
+    )
+    one, boundaries = LinkEstimate(1e7, 0.05, 0.2), (1e6,) * (STEPS + 1)
+    estimates = Estimates(
+        {PHONE: node, CLOUD: replace(node, heat=None)},
+        {(PHONE, CLOUD): one, (CLOUD, PHONE): one},
+        (CodecEstimate("lossless", boundaries, boundaries, boundaries),),
+        boundaries,
+    )
+    message = survey_to_proto(replace(FULL, estimates=estimates))
+    parts = (*message.nodes, *message.links, *message.codecs, message.nodes[0].heat)
+    numbers = [
+        (part, field)
+        for part in parts
+        for field in part.DESCRIPTOR.fields
+        if field.cpp_type == field.CPPTYPE_DOUBLE
+    ]
+    for part, field in data.draw(st.lists(st.sampled_from(numbers), max_size=6)):
+        value = data.draw(st.sampled_from([0.0, 1e-12, 1e-3, 1.0, 1e6, 1e9, 1e12, 1e15, math.inf]))
+        if field.is_repeated:
+            values = getattr(part, field.name)
+            values[data.draw(st.integers(0, len(values) - 1))] = value
+        else:
+            setattr(part, field.name, value)
+    try:
+        found = survey_from_proto(message, STEPS)
+        score = solve(PlanView(WORKLOAD, found.topology, estimates=found.estimates)).score
+    except (CorruptPayload, InfeasiblePlan):
+        return
+    assert score.feasible
+    assert not any(absurd(value) for value in (score.time_s, score.energy_j, score.money))
