@@ -90,7 +90,7 @@ class Incoming:
                     count -= 1
                     came = ArrivedPart(arrived.part, arrived.index, message.at_s, message.late)
                     self._acks.append(came.ack)
-                    late_s = message.at_s - told_s  # on a slow link the sender hears of each part that gets through
+                    late_s = message.at_s - told_s  # on a slow link each part is told of
                     if not count or len(self._acks) == _ACKS_TOGETHER or late_s > _ACKS_WITHIN_S:
                         told_s = message.at_s
                         acks, self._acks = common_pb2.Acks(acks=self._acks), []
