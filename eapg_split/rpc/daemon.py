@@ -15,7 +15,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from eapg_split.codecs import CODECS
-from eapg_split.errors import InvalidRequest
+from eapg_split.errors import EapgError, InvalidRequest
 from eapg_split.rpc import methods
 from eapg_split.rpc.client import GrpcPeer
 from eapg_split.rpc.job_service import JobService
@@ -25,9 +25,10 @@ from eapg_split.rpc.status import ErrorTranslator
 from eapg_split.rpc.v1 import job_pb2, node_pb2  # noqa: F401  # reflection finds what is imported
 from eapg_split.runtime.allocator import keep_freed_memory
 from eapg_split.runtime.engine import OpenEngine, engine_opener
-from eapg_split.runtime.own_profile import ProfileHome
-from eapg_split.runtime.profile_store import read as read_profile
 from eapg_split.runtime.neighbours import Neighbours
+from eapg_split.runtime.own_profile import ProfileHome
+from eapg_split.runtime.policy_state import PolicyStates, default_folder
+from eapg_split.runtime.profile_store import read as read_profile
 from eapg_split.runtime.settings import DaemonSettings, PeerAddress
 from eapg_split.runtime.sink import OpenSink
 from eapg_split.runtime.telemetry.choice import telemetry_opener
@@ -104,7 +105,13 @@ async def _serve(settings: DaemonSettings, worker: Worker, open_sink: OpenSink |
             worker.neighbours = Neighbours(peers)
         else:
             services.append(methods.JOB_SERVICE)
-            jobs = JobService(worker, peers, open_sink, open_peer=lambda peer: _open_peer(peer, settings))
+            jobs = JobService(
+                worker,
+                peers,
+                open_sink,
+                open_peer=lambda peer: _open_peer(peer, settings),
+                policy_states=PolicyStates(default_folder(settings.node)),
+            )
             handlers.append(jobs.handler())
         server.add_generic_rpc_handlers(tuple(handlers))
         say_stopping = await _add_standard_services(server, services)
@@ -112,12 +119,20 @@ async def _serve(settings: DaemonSettings, worker: Worker, open_sink: OpenSink |
             address = _bind(server, settings)
             await server.start()
             _announce(settings, address)
+            warming = asyncio.create_task(_warm(worker))
             await _until_stopped(settings.parent, signals)
+            warming.cancel()
             await say_stopping()
             nodes.stop_telling()
             await _drain(server, signals, settings.drain_s)
         finally:
             await server.stop(0)
+
+
+async def _warm(worker: Worker) -> None:
+    """Opens the engine and reads the profile before anybody asks, so that the first job need not wait for them."""
+    with contextlib.suppress(EapgError):  # whoever calls first is told what is wrong
+        await worker.describe()
 
 
 async def _until_stopped(parent: int | None, signals: "_Signals") -> None:
