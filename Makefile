@@ -23,7 +23,7 @@ help:
 	@echo "make clean   remove $(VENV) and the caches"
 
 demo: $(BASE)
-	$(BIN)/eapg-split generate "$(PROMPT)" -o "$(OUT)"
+	$(BIN)/eapg-split generate "$(PROMPT)" -o "$(OUT)" --policy pyramid
 
 test: $(DEV)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

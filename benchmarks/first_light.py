@@ -166,7 +166,7 @@ def _processor_seconds(daemons: LocalTopology) -> float:
 
 async def _split_job(daemons: LocalTopology, setup: Setup) -> JobDone:
     request = Request(**setup.fields)  # type: ignore[arg-type]
-    async for event in generate(daemons.device_address, request, JobOptions()):
+    async for event in generate(daemons.device_address, request, JobOptions(policy="pyramid")):
         if isinstance(event, JobDone):
             return event
     raise SystemExit("the daemons ended the job without a result")

@@ -50,7 +50,7 @@ async def _clip(address: str, request: Request, codec: str) -> tuple[Frames, int
     files: list[bytearray] = []
     crossed = 0
     async with asyncio.timeout(600):
-        async for event in generate(address, request, JobOptions(codec=codec, suffix="")):
+        async for event in generate(address, request, JobOptions(policy="pyramid", codec=codec, suffix="")):
             match event:
                 case OutputFile():
                     files.append(bytearray())

@@ -42,7 +42,7 @@ def generate(
     seed: options.Seed = 0,
     steps: options.Steps = "16,8,4,4",
     guidance: options.Guidance = 2.0,
-    policy: options.Policy = "pyramid",
+    policy: options.Policy = "dp-adaptive",
     codec: options.Codec = "lossless",
     quality: options.Quality = 45.0,
     engine: options.Engine = "onnx",

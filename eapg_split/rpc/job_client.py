@@ -30,7 +30,7 @@ _OUTLOOK_S: Final = 30.0  # a node that does not answer is waited for 10 s
 class JobOptions:
     """How to run a request. `suffix` is the ending of the wanted name (".mp4"), empty for a folder of PNG."""
 
-    policy: str = "pyramid"
+    policy: str = "dp-adaptive"
     codec: str = "lossless"
     previews: bool = False
     suffix: str = ".mp4"

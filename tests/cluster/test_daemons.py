@@ -35,7 +35,7 @@ from tests.toy_engine import open_engine
 pytestmark = [pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
 
 REQUEST = Request("A cat running", seconds=0.5, fps=8, width=64, height=64, steps=(2, 2, 2, 2))
-PNG = JobOptions(suffix="")
+PNG = JobOptions(policy="pyramid", suffix="")
 SLOW = "tests.toy_engine:open_slow_engine"
 FAST = "tests.toy_engine:open_engine"
 
