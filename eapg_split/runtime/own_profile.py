@@ -22,9 +22,11 @@ from eapg_split.runtime.profiling import SMALL
 
 _GAIN: Final = 0.1  # of one step against what was measured before
 _MOST_OFF: Final = 4.0  # what is further off than that was disturbed
-_MATRIX: Final = 384
-_TRIALS: Final = 6
-_EFFICIENCY: Final = 0.6  # of convolutions, beside a product of matrices
+_MATRIX: Final = 64  # so small that the linear algebra keeps to one thread, which others disturb less
+_STACK: Final = 64
+_TRIALS: Final = 16
+_PAUSE_S: Final = 0.008  # between two trials: whoever else starts up now has its turn, and one trial has ours
+_EFFICIENCY: Final = 0.4  # of convolutions, beside a product of matrices: about what the shipped networks reach
 _GUESSED_OVERHEAD_S: Final = 0.002
 _GUESSED_LOAD_S: Final = 0.3
 _ENTRY_GAIN: Final = 0.3  # one in each segment
@@ -62,7 +64,7 @@ class OwnProfile:
         return self._profile
 
     def open(self, engine: Engine) -> Profile:
-        """Reads the stored profile, or guesses one from how fast matrices are multiplied here, which takes 20 ms."""
+        """Reads the stored profile, or guesses one from how fast matrices are multiplied here, which takes 0.15 s."""
         if self._profile is None:
             self._machine = Machine.here(self._home.threads if self._home else 0)
             found = self._stored(engine) if self._home else None
@@ -163,7 +165,7 @@ def guessed(node: NodeId, engine: Engine, machine: Machine) -> Profile:
 
     It knows nothing of accelerators; the first steps put that right.
     """
-    rate = max(1e6, _EFFICIENCY * _matrix_flops_per_s() * min(1.0, machine.threads / max(1, machine.cores)))
+    rate = max(1e6, _EFFICIENCY * _matrix_flops_per_s() * max(1, min(machine.threads, machine.cores)))
     cost = StageCost(
         _GUESSED_OVERHEAD_S, rate, load_s=_GUESSED_LOAD_S, uncertain=True, entry_flops_per_s=rate
     )
@@ -172,13 +174,16 @@ def guessed(node: NodeId, engine: Engine, machine: Machine) -> Profile:
 
 
 def _matrix_flops_per_s() -> float:
-    matrix = np.full((_MATRIX, _MATRIX), 0.5, np.float32)
+    """Of one core, undisturbed: the best of several trials."""
+    matrices = np.full((_STACK, _MATRIX, _MATRIX), 0.5, np.float32)
+    product = np.empty_like(matrices)
     seconds = []
     for _ in range(_TRIALS):
         began = time.perf_counter()
-        np.matmul(matrix, matrix)
+        np.matmul(matrices, matrices, out=product)
         seconds.append(time.perf_counter() - began)
-    return 2.0 * _MATRIX**3 / max(min(seconds), 1e-9)
+        time.sleep(_PAUSE_S)
+    return 2.0 * _STACK * _MATRIX**3 / max(min(seconds), 1e-9)
 
 
 def _with_step(cost: StageCost, ratio: float) -> StageCost:
