@@ -45,7 +45,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("name", help="first_light, quality or wire")
+    parser.add_argument(
+        "name", help="first_light, quality, wire, planner_speed, planner_replay or planner_live"
+    )
     parser.add_argument(
         "rows",
         type=Path,
