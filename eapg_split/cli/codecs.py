@@ -1,6 +1,7 @@
 """`eapg-split codec list` and `eapg-split codec calibrate`."""
 
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -14,7 +15,11 @@ from eapg_split.engines import open_engine
 from eapg_split.engines.store import SHIPPED, write_quality
 from eapg_split.errors import OutputFailure
 
-_WIDTH, _HEIGHT = 256, 144  # what the table says of steps holds for other sizes too
+# Early states need finer steps the larger the video is. Most of that is between these sizes; where a run is long, the
+# scenes that need the finest steps stand for all.
+_SIZES: Final = ((256, 144), (512, 288), (1024, 576))
+_SCENES: Final = (SCENES, ("city", "fish", "train", "cat"), ("city", "fish"))
+_USUAL: Final = (4, 1, 1)  # clips of the usual length at each size, on which bits are counted
 
 
 def codec_lines() -> list[str]:
@@ -30,17 +35,17 @@ def calibrate_weights(weights: Path | None, *, threads: int, scenes: int) -> Non
     """
     folder = SHIPPED if weights is None else weights
     engine = open_engine(threads=threads, weights=folder)
-    requests = [
-        Request(prompt=f"A {scene}", width=_WIDTH, height=_HEIGHT, seed=seed)
-        for seed, scene in enumerate(SCENES[:scenes])
-    ]
+    requests, usual = _requests(scenes)
     columns = (
         TextColumn("{task.description:<34}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn()
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True)) as display:
         task = display.add_task("starting", total=1.0)
         found = calibrate(
-            engine, requests, lambda text, share: display.update(task, description=text, completed=share)
+            engine,
+            requests,
+            usual,
+            lambda text, share: display.update(task, description=text, completed=share),
         )
         display.update(task, completed=1.0)
     try:
@@ -50,8 +55,34 @@ def calibrate_weights(weights: Path | None, *, threads: int, scenes: int) -> Non
             f"{error.filename} cannot be written ({error.strerror}): choose other --weights."
         ) from error
     rows = [
-        (key, f"{point.moment:.2f}", f"{point.step:.4f}", *(f"{bits:.2f}" for bits in point.bits))
-        for key, points in found.points.items()
+        (
+            str(pixels),
+            key,
+            f"{point.moment:.2f}",
+            f"{point.step:.4f}",
+            *(f"{bits:.2f}" for bits in point.bits),
+        )
+        for pixels, stages in found.sizes.items()
+        for key, points in stages.items()
         for point in points
     ]
-    print(table(("stage and tensor", "moment", "step at 45 dB", "bits at 36", "at 45", "at 54 dB"), rows))
+    print(
+        table(
+            ("pixels", "stage and tensor", "moment", "step at 45 dB", "bits at 36", "at 45", "at 54 dB"), rows
+        )
+    )
+
+
+def _requests(scenes: int) -> tuple[list[Request], list[Request]]:
+    """Clips to find steps on, short ones, which lose the most; and clips of the usual length to count bits on."""
+    short, usual = [], []
+    for (width, height), chosen, count in zip(_SIZES, _SCENES, _USUAL, strict=True):
+        short += [
+            Request(prompt=f"A {scene}", seconds=1, fps=8, width=width, height=height, seed=seed)
+            for seed, scene in enumerate(chosen[:scenes])
+        ]
+        usual += [
+            Request(prompt=f"A {scene}", width=width, height=height, seed=seed)
+            for seed, scene in enumerate(SCENES[: min(scenes, count)])
+        ]
+    return short, usual
