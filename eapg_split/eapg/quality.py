@@ -18,7 +18,7 @@ from eapg_split.domain.workload import Stage, StageKind, Workload
 
 REFERENCE_DB: Final = 45.0
 BITS_DB: Final = (36.0, 45.0, 54.0)  # the qualities for which bits were measured
-_HEADROOM_DB: Final = 0.5  # other scenes than those that were measured need up to so much more
+_HEADROOM_DB: Final = 0.75  # other scenes than those that were measured need up to so much more
 _BEYOND_DB: Final = 1.0  # and videos larger than any that was measured up to so much besides
 _MOST_POINTS: Final = 64
 _MOST_CHANNELS: Final = 1024
