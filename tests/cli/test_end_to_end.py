@@ -35,6 +35,7 @@ SMALL = [
     "--steps",
     "2,1,1,1",
 ]
+PYRAMID = ["--policy", "pyramid"]  # every node has its part
 # Long enough to be in the middle of it when a signal comes.
 LONG = [
     "--engine",
@@ -45,6 +46,7 @@ LONG = [
     "4",
     "--steps",
     "64,64,64,64",
+    *PYRAMID,
 ]
 
 pytestmark = pytest.mark.cluster
@@ -54,8 +56,19 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "eapg_split.cli", "generate", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     return subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_hear_ctrl_c,
     )
+
+
+def _hear_ctrl_c() -> None:
+    """Where the tests run in a shell's background, what they start would ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -126,7 +139,7 @@ def test_the_same_frames_wherever_they_are_computed(tmp_path: Path) -> None:
 
 def test_a_log_of_a_real_run(tmp_path: Path) -> None:
     """Everything is in it, on one clock, and it makes a page."""
-    result = call(tmp_path, "A cat running", "--codec", "int8", "--log", "run.jsonl", *SMALL)
+    result = call(tmp_path, "A cat running", "--codec", "int8", "--log", "run.jsonl", *PYRAMID, *SMALL)
     assert result.returncode == 0, result.stderr
     log = read_log(tmp_path / "run.jsonl")
     assert log.unfinished == ""
@@ -187,7 +200,7 @@ def test_a_killed_command_leaves_no_daemon(tmp_path: Path) -> None:
 def test_running_daemons_are_used(tmp_path: Path) -> None:
     with daemon(tmp_path, "device") as device, daemon(tmp_path, "edge", "--node", "attic") as attic:
         listed = nodes_file(tmp_path, [attic, device])
-        result = call(tmp_path, "A cat", "--json", "--nodes", listed, *SMALL)
+        result = call(tmp_path, "A cat", "--json", "--nodes", listed, *PYRAMID, *SMALL)
         assert result.returncode == 0, result.stderr
         assert [segment["node"] for segment in json.loads(result.stdout)["plan"]] == [
             "device",
