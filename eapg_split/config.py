@@ -76,7 +76,7 @@ class NodesFile:
 
 def read_nodes_file(path: Path) -> NodesFile:
     """Reads `[[nodes]]` with `id` and `address`, and optionally `[tls]`. Raises InvalidRequest."""
-    table = _Table(_load(path), _NODES_FILE_KEYS, path, "")
+    table = _Table(load_toml(path), _NODES_FILE_KEYS, path, "")
     nodes = _peers(table, "nodes")
     if not nodes:
         raise InvalidRequest(f'{path} lists no node: add [[nodes]] with id = "…" and address = "HOST:PORT".')
@@ -85,7 +85,7 @@ def read_nodes_file(path: Path) -> NodesFile:
 
 def read_daemon_file(path: Path, tier: Tier) -> DaemonSettings:
     """Reads one daemon's configuration. Raises InvalidRequest with the key that is wrong."""
-    table = _Table(_load(path), _DAEMON_KEYS, path, "")
+    table = _Table(load_toml(path), _DAEMON_KEYS, path, "")
     defaults = DaemonSettings(NodeId(tier), tier)
     weights, profile = table.get("weights", ""), table.get("profile", "")
     limits = _Table(table.get("limits", {}), _LIMIT_KEYS, path, "limits")
@@ -193,7 +193,8 @@ def _peer_flag(text: str) -> PeerAddress:
     return PeerAddress(name, address)
 
 
-def _load(path: Path) -> dict[str, object]:
+def load_toml(path: Path) -> dict[str, object]:
+    """A file's tables as they are. Raises InvalidRequest where it cannot be read or is no TOML."""
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_FILE_BYTES + 1)

@@ -37,13 +37,28 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
     ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", envvar="EAPG_SPLIT_CONFIG", help="TOML with a table of flags for each command."
+        ),
+    ] = None,
 ) -> None:
     """Text to video, split step by step across a device, an edge and a cloud node."""
     del version
+    if config is not None:
+        with guarded():
+            from typer.core import TyperGroup
+
+            from eapg_split.cli.defaults import defaults_from
+
+            assert isinstance(context.command, TyperGroup)
+            context.default_map = defaults_from(config, context.command)
 
 
 @app.command()
