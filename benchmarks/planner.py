@@ -34,7 +34,7 @@ def main() -> int:
     for row in _rows(flags.only, flags.traces if flags.traces.is_dir() else None, quick=flags.quick):
         rows.append(row)
         print(show(row), flush=True)
-    write(rows, flags.json)
+        write(rows, flags.json)  # each time: a run that is broken off has not been for nothing
     return 0 if all(row.holds for row in rows) else 1
 
 
