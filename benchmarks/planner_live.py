@@ -79,7 +79,8 @@ SETTINGS: Final = (
     Setting("fast device, 5 Mbit/s", _links(5, speeds=Speeds(device=2e11))),
 )
 QUICK: Final = ("2 Mbit/s", "prompt kept, 100 Mbit/s")
-DROP: Final = Setting("20x less bandwidth mid-job", _links(20))
+# slow enough that there is time to notice: a link that nobody uses is looked at every few seconds
+DROP: Final = Setting("20x less bandwidth mid-job", _links(20, speeds=Speeds(1e10, 1.5e10, 2e10)))
 
 
 def measure(*, quick: bool, say: Callable[[str], None]) -> Iterator[Row]:
@@ -139,7 +140,6 @@ async def _drop(*, runs: int, say: Callable[[str], None]) -> Row:
     for _ in range(runs):
         for name, seconds in costs.items():
             async with _daemons(DROP) as topology:
-                await run_job(topology, DROP, name)  # warm, and the link is known
                 job = asyncio.create_task(run_job(topology, DROP, name))
                 await asyncio.sleep(_DROP_AFTER_S)
                 for link in topology.links.values():
