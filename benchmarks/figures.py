@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 Value = float | str
 
 
@@ -30,7 +32,15 @@ def show(row: Row) -> str:
 def write(rows: Sequence[Row], path: Path | None) -> None:
     """Writes the rows as a JSON list where a path is given."""
     if path is not None:
-        path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+        text = json.dumps([asdict(row) for row in rows], indent=1, default=_plain)
+        path.write_text(text + "\n", encoding="utf-8")
+
+
+def _plain(value: object) -> object:
+    """What numpy computed, as Python's own number or truth value."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} cannot stand in a row")
 
 
 def _text(value: Value) -> str:

@@ -29,7 +29,7 @@ from eapg_split.runtime.settings import PeerAddress
 
 SUBJECT: Final = "dp-adaptive"
 RIVALS: Final = ("cloud-only", "device-only", "neurosurgeon")
-FIXED_BAR, RIVAL_BAR = 1.10, 1.03
+FIXED_BAR, RIVAL_BAR, DROP_BAR = 1.10, 1.03, 0.97  # what is less ahead than that is noise
 _PATIENCE: Final = 1.5  # a fixed plan that takes so many times the best so far is not the best
 _DROP_AFTER_S: Final = 1.0
 _DROP: Final = 20.0
@@ -148,13 +148,8 @@ async def _drop(*, runs: int, say: Callable[[str], None]) -> Row:
     ours, static = (median(costs[name]) for name in (SUBJECT, "dp-static"))
     say(f"  {DROP.name}: {costs}")
     beside = {f"{SUBJECT}, s": round(ours, 2), "the plan it began with, s": round(static, 2)}
-    return Row(
-        f"live, {DROP.name}: over the plan it began with",
-        round(ours / static, 3),
-        beside,
-        "< 1",
-        ours < static,
-    )
+    label, ratio = f"live, {DROP.name}: over the plan it began with", ours / static
+    return Row(label, round(ratio, 3), beside, f"<= {DROP_BAR}", ratio <= DROP_BAR)
 
 
 async def _jobs(topology: Topology, setting: Setting, policy: str, runs: int) -> list[Job]:
