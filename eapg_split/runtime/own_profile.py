@@ -26,7 +26,9 @@ _MATRIX: Final = 64  # so small that the linear algebra keeps to one thread, whi
 _STACK: Final = 64
 _TRIALS: Final = 16
 _PAUSE_S: Final = 0.008  # between two trials: whoever else starts up now has its turn, and one trial has ours
-_EFFICIENCY: Final = 0.4  # of convolutions, beside a product of matrices: about what the shipped networks reach
+_EFFICIENCY: Final = (
+    0.4  # of convolutions, beside a product of matrices: about what the shipped networks reach
+)
 _GUESSED_OVERHEAD_S: Final = 0.002
 _GUESSED_LOAD_S: Final = 0.3
 _ENTRY_GAIN: Final = 0.3  # one in each segment
