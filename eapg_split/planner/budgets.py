@@ -18,7 +18,7 @@ class Budget:
     """One limit. `name` is how a sentence calls it, `unit` what its amounts are in.
 
     `clock` is for time, which stands still while a node is not ready; `idle_w` for energy, which runs on meanwhile:
-    then `charge` holds it with waiting left out of nothing, and `busy` without what is drawn just by waiting.
+    then `charge` is all that steps and moves draw, idling included, and `busy` only what they draw besides idling.
     """
 
     name: str

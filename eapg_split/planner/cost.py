@@ -135,17 +135,15 @@ class CostTables:
         bits[~self.open_moves | np.eye(len(self.nodes), dtype=bool)] = 0.0
         return bits
 
-    @property
+    @cached_property
     def flying(self) -> tuple[int, int, float] | None:
         """Source, target and bits left of what is on its way, or None."""
-        flight = self.view.in_flight
-        if flight is None:
-            return None
-        return (
-            self.nodes.index(flight.source),
-            self.nodes.index(flight.target),
-            8.0 * max(flight.remaining_bytes, 0),
-        )
+        return _flying(self.view, self.nodes)
+
+    def entered_s(self, now_s: float, boundary: int, source: int, target: int) -> float:
+        """When the target can begin to compute that gets the state from `source`, who sends it at `now_s`."""
+        arrival = now_s + float(self.move_s[boundary, source, target])
+        return max(arrival, float(self.per_node.ready_s[target])) + float(self.entry_s[boundary, target])
 
     @cached_property
     def has_entries(self) -> bool:
@@ -208,15 +206,23 @@ def _moves(
 ) -> Floats:
     """Seconds of all moves; what is on its way already needs only the rest of its bytes."""
     seconds = coded.soonest(links, rate)
-    flight = view.in_flight
-    if flight is not None:
-        for end in (flight.source, flight.target):
-            if end not in nodes:
-                raise InfeasiblePlan(f"A state is on its way at {end}, which is not among the known nodes.")
-        cell = nodes.index(flight.source), nodes.index(flight.target)
-        left = 8.0 * max(flight.remaining_bytes, 0)
+    flying = _flying(view, nodes)
+    if flying is not None:
+        *ends, left = flying
+        cell = (ends[0], ends[1])
         seconds[(0, *cell)] = links.rtt_s[cell] + left / rate[cell] if rate[cell] > 0 else math.inf
     return seconds
+
+
+def _flying(view: PlanView, nodes: tuple[NodeId, ...]) -> tuple[int, int, float] | None:
+    """Source, target and bits left of what is on its way. Raises InfeasiblePlan for ends that nobody knows."""
+    flight = view.in_flight
+    if flight is None:
+        return None
+    for end in (flight.source, flight.target):
+        if end not in nodes:
+            raise InfeasiblePlan(f"A state is on its way at {end}, which is not among the known nodes.")
+    return nodes.index(flight.source), nodes.index(flight.target), 8.0 * max(flight.remaining_bytes, 0)
 
 
 def _open_moves(view: PlanView, seconds: Floats) -> Bools:

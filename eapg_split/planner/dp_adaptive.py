@@ -44,12 +44,14 @@ class DpAdaptivePolicy:
 
     def __init__(self) -> None:
         self._bans: dict[Ends, _Ban] = {}
+        self._made: tuple[PlanView, CostTables] | None = None  # of the look that goes on now
 
     def tables(self, view: PlanView) -> CostTables:
         """The costs that plans are made and compared with. Subclasses add penalties to them."""
         return CostTables.of(view)
 
     def plan(self, view: PlanView) -> Plan:
+        self._made = None
         if view.start_step == 0:
             self._bans.clear()
         if view.estimates is None:
@@ -58,6 +60,7 @@ class DpAdaptivePolicy:
 
     def revise(self, view: PlanView, current: Plan, occasion: Occasion) -> Revision:
         del occasion
+        self._made = None
         if view.estimates is None:
             why = illegal(view, current)
             return Revision(unmeasured_plan(view), why) if why else Revision(None, "Nothing was measured.")
@@ -75,12 +78,18 @@ class DpAdaptivePolicy:
             return Revision(found.plan, why)
         return self._compared(view, current, found)
 
+    def _tables_of(self, view: PlanView) -> CostTables:
+        """`tables`, made once for each view of a look: both plans are priced by the same ones."""
+        if self._made is None or self._made[0] is not view:
+            self._made = view, self.tables(view)
+        return self._made[1]
+
     def _compared(self, view: PlanView, current: Plan, found: Solution) -> Revision:
         """Rule R3: both plans under the same estimates and limits, and a tenth between them."""
         if same(view, current, found.plan):
             return Revision(None, "The plan is still the best.")
         basis = found.tables.view  # without the deadline where none can keep it
-        staying = price(basis, rest_of(view, current), self.tables(basis))
+        staying = price(basis, rest_of(view, current), self._tables_of(basis))
         if not staying.feasible:
             return Revision(found.plan, staying.why)
         least = found.score.objective
@@ -126,13 +135,13 @@ class DpAdaptivePolicy:
                 return self._without(view, banned)
             except InfeasiblePlan:
                 pass
-        return best(view, self.tables)
+        return best(view, self._tables_of)
 
     def _without(self, view: PlanView, links: list[Ends]) -> Solution:
         """The optimum over all plans that do not use some links."""
 
         def tables(view: PlanView) -> CostTables:
-            whole = self.tables(view)
+            whole = self._tables_of(view)
             open_moves = whole.open_moves.copy()
             for source, target in links:
                 if source in whole.nodes and target in whole.nodes:

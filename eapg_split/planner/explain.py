@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from eapg_split.domain.plan import Plan
 from eapg_split.domain.topology import NodeId
 from eapg_split.errors import InfeasiblePlan
+from eapg_split.planner.arrays import SIGMAS_95
+from eapg_split.planner.cost import CostTables
 from eapg_split.planner.policy import PlanView
 from eapg_split.planner.solve import Solution, appraise, price, solve
 from eapg_split.planner.walk import Leg, Score
@@ -106,9 +108,10 @@ def explain_plan(view: PlanView, plan: Plan) -> Explanation:
 
     Raises InfeasiblePlan for one with a step or a move that no estimate allows.
     """
-    made = appraise(view, plan)
+    tables = CostTables.of(view)
+    made = appraise(view, plan, tables)
     try:
-        best = solve(view)
+        best = solve(view, tables)
     except InfeasiblePlan:
         best = None
     return _explained(view, made, best if best is not None and best.path == made.path else None)
@@ -147,7 +150,7 @@ def _assumptions(solution: Solution) -> Iterator[str]:
     for leg in solution.walked.legs:
         link = estimates.links.get((leg.source, leg.node))
         if leg.source != leg.node and link is not None and link.sigma >= UNSURE_SIGMA:
-            low = link.bits_per_s * math.exp(-1.645 * link.sigma)
+            low = link.bits_per_s * math.exp(-SIGMAS_95 * link.sigma)
             yield (
                 f"The link from {leg.source} to {leg.node} is believed to carry {_mbit(link.bits_per_s)} Mbit/s, "
                 f"and may carry {_mbit(low)}."

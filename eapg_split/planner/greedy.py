@@ -43,6 +43,5 @@ def _stages(tables: CostTables) -> Iterator[tuple[int, int]]:
 
 def _finished(tables: CostTables, start: int, stop: int, source: int, node: int, now: float) -> float:
     if node != source:
-        arrival = now + float(tables.move_s[start, source, node])
-        now = max(arrival, float(tables.per_node.ready_s[node])) + float(tables.entry_s[start, node])
+        now = tables.entered_s(now, start, source, node)
     return now + float(tables.compute_s[start:stop, node].sum())

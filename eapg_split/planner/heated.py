@@ -44,8 +44,9 @@ def best_path(tables: CostTables, weights: Weights) -> Found:
         if not hot:
             return found
         cooler = _cooler(found, hot, closing)
-        path = Problem(cooler, weights).best()
-        found = Found(path, walk(cooler, weights, path), Problem(cooler, weights))
+        problem = Problem(cooler, weights)
+        path = problem.best()
+        found = Found(path, walk(cooler, weights, path), problem)
         closing *= 2
 
 

@@ -37,7 +37,7 @@ def _obstacle(tables: CostTables, number: int, stage: Stage, node: Node) -> str:
     caps = [cap for cap in (node.memory_bytes, objective.memory_caps.get(node.id)) if cap is not None]
     if node.id in view.unavailable:
         return "is unavailable"
-    if bound_to_device(view, stage) and index != tables.device:
+    if bound_to_device(view.objective, stage) and index != tables.device:
         return "may not, for it must stay on the device"
     if objective.pins.get(stage.name, node.id) != node.id:
         return f"is not where it is pinned ({objective.pins[stage.name]})"

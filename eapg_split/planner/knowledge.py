@@ -8,13 +8,14 @@ from typing import Final
 from eapg_split.domain.profile import Profile, StageCost
 from eapg_split.domain.telemetry import Telemetry
 from eapg_split.domain.topology import Tier
-from eapg_split.planner.models.battery import PHONE_BATTERY, Battery
+from eapg_split.planner.models.battery import PHONE_BATTERY
 from eapg_split.planner.models.thermal import ThermalModel
 from eapg_split.planner.priors import ACTIVE_W, IDLE_W, assumed_cost
 
 STALE_S: Final = 30.0  # telemetry that is older says nothing any more
 _LEAST_CLOCK: Final = 0.05
 _LEAST_SHARE: Final = 0.5  # of a busy processor: the system shares it fairly between others and us
+_BATTERY_FLOOR: Final = 0.05  # share of the charge that no job touches
 _UNKNOWN: Final = Telemetry()
 _PHONE: Final = ThermalModel()
 
@@ -42,8 +43,6 @@ class NodeKnowledge:
     telemetry: Telemetry | None = None
     telemetry_age_s: float = math.inf
     price_per_s: float = 0.0
-    battery_floor: float = 0.05  # share of the charge that no job touches
-    battery: Battery = PHONE_BATTERY
     max_entropy_bits: float = math.inf
     lease_s: float = 0.0  # until a reservation on it begins
     ours: bool = False
@@ -90,7 +89,7 @@ class NodeKnowledge:
             return Power()
         watts = [cost.joules_per_s for cost in costs if cost.joules_per_s is not None]
         active_w = sum(watts) / len(watts) if watts else ACTIVE_W
-        left = self.battery.energy_j(self.now.charge.value, self.battery_floor)
+        left = PHONE_BATTERY.energy_j(self.now.charge.value, _BATTERY_FLOOR)
         return Power(active_w, min(IDLE_W, active_w), left)
 
     @property

@@ -181,10 +181,13 @@ def undominated(groups: Ints, values: Floats, most: int = MANY) -> Ints:
     for begin, end in pairwise([*np.flatnonzero(first).tolist(), len(order)]):
         members = order[begin:end]
         chosen = members[_front(values[:, members])]
-        if len(chosen) > most:
-            chosen = chosen[np.linspace(0, len(chosen) - 1, most).round().astype(int)]
-        kept.append(chosen)
+        kept.append(thinned(chosen, most))
     return np.sort(np.concatenate(kept)) if kept else order
+
+
+def thinned(items: Ints, most: int) -> Ints:
+    """At most so many of them, evenly spread, the first and the last among them."""
+    return items if len(items) <= most else items[np.linspace(0, len(items) - 1, most).round().astype(int)]
 
 
 def _descends(groups: Ints, second: Floats) -> Bools:

@@ -7,12 +7,12 @@ import numpy as np
 from eapg_split.domain.request import Privacy
 from eapg_split.domain.workload import Stage, StageKind
 from eapg_split.planner.arrays import Bools, Floats
-from eapg_split.planner.policy import PlanView
+from eapg_split.planner.policy import Objective, PlanView
 
 
-def bound_to_device(view: PlanView, stage: Stage) -> bool:
+def bound_to_device(objective: Objective, stage: Stage) -> bool:
     """Whether a stage may run nowhere else: it decodes, or it sees a text that is private."""
-    private = view.objective.privacy is Privacy.PROMPT_LOCAL and stage.sees_text
+    private = objective.privacy is Privacy.PROMPT_LOCAL and stage.sees_text
     return stage.kind is StageKind.DECODE or private
 
 
@@ -29,7 +29,7 @@ def _room(view: PlanView) -> list[float]:
 def _open_nodes(view: PlanView, stage: Stage, room: list[float]) -> list[bool]:
     """[N]: who may compute a stage at all."""
     allowed = [stage.memory_bytes <= bytes_ for bytes_ in room]
-    only = {view.topology.device.id} if bound_to_device(view, stage) else set()
+    only = {view.topology.device.id} if bound_to_device(view.objective, stage) else set()
     pin = view.objective.pins.get(stage.name)
     only |= set() if pin is None else {pin}
     if not only:
@@ -53,7 +53,9 @@ def open_steps(view: PlanView, entropy_bits: Floats, max_entropy_bits: Floats) -
     )
     caps = np.minimum(max_entropy_bits, view.objective.max_entropy_bits)
     if caps.min() < entropy_bits.max():
-        exempt = np.array([bound_to_device(view, stages[number]) for number in left]).repeat(repeats)
+        exempt = np.array([bound_to_device(view.objective, stages[number]) for number in left]).repeat(
+            repeats
+        )
         exempt[0] |= view.start_step == 0
         allowed &= exempt[:, None] | (entropy_bits[:-1, None] <= caps)
     return allowed

@@ -64,8 +64,7 @@ class _Sums:
             if node != source:
                 if not tables.open_moves[start, source, node]:
                     return math.inf
-                arrival = now + float(tables.move_s[start, source, node])
-                now = max(arrival, float(tables.per_node.ready_s[node])) + float(tables.entry_s[start, node])
+                now = tables.entered_s(now, start, source, node)
             now += self._seconds[stop][node] - self._seconds[start][node]
             source = node
         return now if source == tables.device or tables.open_moves[-1, source, tables.device] else math.inf

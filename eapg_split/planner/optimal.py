@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from eapg_split.domain.plan import Plan
-from eapg_split.errors import InfeasiblePlan
+from eapg_split.errors import EapgError, InfeasiblePlan
 from eapg_split.planner.cost import CostTables
 from eapg_split.planner.limits import check_plan
 from eapg_split.planner.placement import rest_of
@@ -49,7 +49,7 @@ def illegal(view: PlanView, current: Plan) -> str:
     """Which rule the rest of a plan breaks now, for instance that a node went; empty where none."""
     try:
         check_plan(view, rest_of(view, current))
-    except InfeasiblePlan as error:
+    except EapgError as error:
         return error.message
     return ""
 

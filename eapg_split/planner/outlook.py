@@ -11,13 +11,13 @@ from eapg_split.codecs.base import DEFAULT_FIDELITY, Codec, Fidelity
 from eapg_split.codecs.choice import Candidate
 from eapg_split.codecs.clean import CleanCodec
 from eapg_split.domain.profile import StageCost
-from eapg_split.domain.request import Privacy
 from eapg_split.domain.telemetry import Telemetry
 from eapg_split.domain.topology import Node, NodeId, Tier, Topology
-from eapg_split.domain.workload import Stage, StageKind, Workload
+from eapg_split.domain.workload import Stage, Workload
 from eapg_split.planner.drift import Drift
 from eapg_split.planner.estimates import CodecEstimate, Estimates, LinkEstimate, NodeEstimate
 from eapg_split.planner.knowledge import NodeKnowledge
+from eapg_split.planner.legality import bound_to_device
 from eapg_split.planner.models.entropy_budget import TIER_BITS, EntropyBudget
 from eapg_split.planner.policy import Objective
 from eapg_split.planner.priors import RADIO, assumed_link
@@ -229,10 +229,7 @@ class Outlook:
         return found
 
     def _may_run(self, node: Node, stage: Stage) -> bool:
-        if node.tier is Tier.DEVICE:
-            return True
-        hidden = stage.sees_text and self._objective.privacy is Privacy.PROMPT_LOCAL
-        return stage.kind is not StageKind.DECODE and not hidden
+        return node.tier is Tier.DEVICE or not bound_to_device(self._objective, stage)
 
 
 def _lacks_memory(node: Node, stage: Stage, now: Telemetry) -> bool:

@@ -10,7 +10,7 @@ from eapg_split.planner.budgets import Budget
 from eapg_split.planner.cost import CostTables
 from eapg_split.planner.dp import Table
 from eapg_split.planner.heated import best_path, hot_steps
-from eapg_split.planner.labels import Bound, Dimension, Search, path_to, undominated
+from eapg_split.planner.labels import Bound, Dimension, Search, path_to, thinned, undominated
 from eapg_split.planner.policy import PlanView
 from eapg_split.planner.search import Problem
 from eapg_split.planner.solve import Solution, goal_weights, plan_of
@@ -41,11 +41,9 @@ def front(view: PlanView, *, most: int = MOST_PLANS, labels: int = MOST_LABELS) 
     costs = np.round(costs, 9)  # what differs only by rounding is the same
     order = undominated(np.zeros(len(kept), np.intp), costs.T)
     order = order[np.argsort(costs[order, 0], kind="stable")]
-    if len(order) > most:
-        order = order[np.linspace(0, len(order) - 1, most).round().astype(int)]
     return tuple(
         Solution(plan_of(tables, path), found[path].score, path, best.problem.tables, weights, found[path])
-        for path in (kept[number] for number in order.tolist())
+        for path in (kept[number] for number in thinned(order, most).tolist())
     )
 
 

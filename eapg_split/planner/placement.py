@@ -57,7 +57,7 @@ def obstacle(view: PlanView, stage: Stage, node: Node) -> str:
     """Why a node cannot take a stage, to be read after its name; empty when it can."""
     if node.id in view.unavailable:
         return "is unavailable"
-    if node.id != view.topology.device.id and bound_to_device(view, stage):
+    if node.id != view.topology.device.id and bound_to_device(view.objective, stage):
         return f"may not run {stage.name}, which must stay on the device"
     pin = view.objective.pins.get(stage.name)
     if pin is not None and pin != node.id:
@@ -70,17 +70,22 @@ def obstacle(view: PlanView, stage: Stage, node: Node) -> str:
     return ""
 
 
-def assemble(view: PlanView, nodes: Sequence[NodeId], *, codec: str = "", notes: Iterable[str] = ()) -> Plan:
-    """A plan from one node for each step from `view.start_step` on, every cut with the same codec.
-
-    The codec is the objective's unless another one is named. Raises InfeasiblePlan for what breaks a rule or a limit.
-    """
-    codec = codec or view.objective.codec
-    segments, step = [], view.start_step
+def segments_of(nodes: Iterable[NodeId], start_step: int) -> list[Segment]:
+    """The segments of one node for each step from `start_step` on."""
+    segments, step = list[Segment](), start_step
     for node, run in groupby(nodes):
-        length = len(list(run))
-        segments.append(Segment(node, step, step + length))
-        step += length
+        stop = step + len(list(run))
+        segments.append(Segment(node, step, stop))
+        step = stop
+    return segments
+
+
+def assemble(view: PlanView, nodes: Sequence[NodeId], *, notes: Iterable[str] = ()) -> Plan:
+    """A plan from one node for each step from `view.start_step` on, every cut with the codec that was asked for.
+
+    Raises InfeasiblePlan for what breaks a rule or a limit.
+    """
+    segments, codec = segments_of(nodes, view.start_step), view.objective.codec
     cuts = [Cut(segment.start_step, codec) for segment in segments[1:]]
     if needs_entry(view, segments[0].node):
         cuts.insert(0, Cut(view.start_step, codec))
@@ -120,7 +125,7 @@ def _choose(view: PlanView, stage: Stage, tiers: tuple[Tier, ...]) -> tuple[Node
     pin = view.objective.pins.get(stage.name)
     if pin is not None:
         return _pinned(view, stage, pin), ""
-    if not tiers or bound_to_device(view, stage):
+    if not tiers or bound_to_device(view.objective, stage):
         return device, ""
     for tier in tiers:
         for node in view.topology.of_tier(tier):

@@ -115,7 +115,7 @@ class Refusal(InfeasiblePlan):
 
 @runtime_checkable
 class Policy(Protocol):
-    """Makes plans. One object serves one job at a time; what it learned between jobs is in `state`."""
+    """Makes plans. One object serves one job at a time; what it learned goes from job to job by `LearningPolicy`."""
 
     @property
     def name(self) -> str: ...

@@ -43,8 +43,7 @@ def assumed_link(source: Tier, target: Tier) -> LinkEstimate:
     return _LINKS.get((source, target), _FIXED_LINE)
 
 
-# A phone's battery and processor in their order of magnitude: 5 Ah at 3.85 V, and watts while it computes and waits.
-BATTERY_J: Final = 19 * 3600.0
+# A phone's processor in its order of magnitude: watts while it computes and while it waits.
 ACTIVE_W: Final = 5.0
 IDLE_W: Final = 1.0
 # Of a device on battery that did not say how it is connected: between Wi-Fi and LTE.

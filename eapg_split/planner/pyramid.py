@@ -1,4 +1,4 @@
-"""The default: the expert for high noise on the device, the one for low noise at the edge and in the cloud."""
+"""The expert for high noise on the device, the one for low noise at the edge and in the cloud: no figure is needed."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -152,6 +152,16 @@ def _policy_classes(module: ModuleType) -> Iterator[type]:
             yield value
 
 
+def api_version_of(policy: object) -> str:
+    """The version of the policy API that it was written for; this one where it does not say."""
+    return str(getattr(policy, "api_version", API_VERSION))
+
+
+def fits_api(version: str) -> bool:
+    """Whether a policy for that version runs here: the number before the first dot counts."""
+    return version.partition(".")[0] == str(API_VERSION)
+
+
 def _made(kind: object) -> Policy:
     """An object of the class, once it is known to be a policy that fits."""
     if not callable(kind):
@@ -162,8 +172,8 @@ def _made(kind: object) -> Policy:
     name = getattr(policy, "name", None)
     if not isinstance(name, str) or not 1 <= len(name) <= 64:
         raise InvalidRequest('has no name: give the class an attribute such as name = "mine".')
-    version = str(getattr(policy, "api_version", API_VERSION))
-    if version.partition(".")[0] != str(API_VERSION):
+    version = api_version_of(policy)
+    if not fits_api(version):
         raise InvalidRequest(
             f"was written for version {version[:32]} of the policy API and this is version {API_VERSION}: "
             "install a version of it that fits."

@@ -4,15 +4,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import groupby
 
-from eapg_split.domain.plan import Cut, Plan, Segment
+from eapg_split.domain.plan import Cut, Plan
 from eapg_split.errors import InfeasiblePlan
 from eapg_split.planner.binding import what_binds
 from eapg_split.planner.cost import CostTables
 from eapg_split.planner.estimates import NodeEstimate
 from eapg_split.planner.heated import best_path, hot_steps
 from eapg_split.planner.infeasible import why_path_closed
+from eapg_split.planner.placement import segments_of
 from eapg_split.planner.policy import PlanView
 from eapg_split.planner.search import Problem
 from eapg_split.planner.walk import Path, Score, Walk, walk
@@ -72,32 +72,37 @@ def price(view: PlanView, plan: Plan, tables: CostTables | None = None) -> Score
     closed = why_path_closed(tables, path)
     if closed:
         return _infeasible(closed)
-    walked = walk(tables, weights, path, codecs=_codecs(tables, plan))
-    broken = Problem(tables, weights).broken(walked)
-    if broken:
-        why = f"The plan breaks {broken[0].name}: it takes {broken[0].says(broken[0].amount(walked))}."
-        return replace(walked.score, objective=math.inf, feasible=False, why=why)
-    hot = hot_steps(tables, path, walked)
-    if hot:
-        why = f"The device would reach {walked.step_c[hot[0]]:.1f} C at step {view.start_step + hot[0]}."
-        return replace(walked.score, objective=math.inf, feasible=False, why=why)
-    return walked.score
+    return _judged(tables, weights, path, walk(tables, weights, path, codecs=_codecs(tables, plan)))
 
 
-def appraise(view: PlanView, plan: Plan) -> Solution:
+def appraise(view: PlanView, plan: Plan, tables: CostTables | None = None) -> Solution:
     """What is left of any plan, walked through as `solve` does its own, with the score that `price` gives it.
 
     Of its properties `runner_up` is the best other plan, which may be better, and `binding` says nothing. Raises
     InfeasiblePlan for a plan with a step or a move that no estimate allows; one that breaks a limit has a score that
     says so.
     """
-    tables = CostTables.of(view)
+    tables = tables or CostTables.of(view)
     weights, path = goal_weights(tables), path_of(tables, plan)
     closed = why_path_closed(tables, path)
     if closed:
         raise InfeasiblePlan(closed)
     walked = walk(tables, weights, path, codecs=_codecs(tables, plan))
-    return Solution(plan, price(view, plan, tables), path, tables, weights, walked)
+    return Solution(plan, _judged(tables, weights, path, walked), path, tables, weights, walked)
+
+
+def _judged(tables: CostTables, weights: Weights, path: Path, walked: Walk) -> Score:
+    """The score of a walk; infeasible, with the reason, where it breaks a limit."""
+    broken = Problem(tables, weights).broken(walked)
+    hot = () if broken else hot_steps(tables, path, walked)
+    if broken:
+        why = f"The plan breaks {broken[0].name}: it takes {broken[0].says(broken[0].amount(walked))}."
+    elif hot:
+        step = tables.view.start_step + hot[0]
+        why = f"The device would reach {walked.step_c[hot[0]]:.1f} C at step {step}."
+    else:
+        return walked.score
+    return replace(walked.score, objective=math.inf, feasible=False, why=why)
 
 
 def _infeasible(why: str) -> Score:
@@ -122,11 +127,8 @@ def goal_weights(tables: CostTables) -> Weights:
 
 def plan_of(tables: CostTables, path: Sequence[int]) -> Plan:
     """The plan of a path, its cuts with the codec that the job asked for."""
-    view, segments, step = tables.view, list[Segment](), tables.view.start_step
-    for node, run in groupby(path):
-        stop = step + len(list(run))
-        segments.append(Segment(tables.nodes[node], step, stop))
-        step = stop
+    view = tables.view
+    segments = segments_of((tables.nodes[node] for node in path), view.start_step)
     cuts = [Cut(segment.start_step, view.objective.codec) for segment in segments[1:]]
     if view.start_step > 0 and path[0] != tables.holder:
         cuts.insert(0, Cut(view.start_step, view.objective.codec))

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from eapg_split.domain.plan import Plan
-from eapg_split.errors import EapgError, InfeasiblePlan, InvalidRequest
+from eapg_split.errors import InfeasiblePlan, InvalidRequest
 from eapg_split.planner import fallbacks, resolve
 from eapg_split.planner.limits import check_plan
-from eapg_split.planner.placement import rest_of
+from eapg_split.planner.optimal import illegal
 from eapg_split.planner.policy import (
     LearningPolicy,
     Measurement,
@@ -145,7 +145,7 @@ class PolicyHost:
     async def _plan_again_if_illegal(
         self, view: PlanView, current: Plan, reason: str, failure: "_PolicyFailure | None" = None
     ) -> Answer[Revision]:
-        broken = _fault(view, current)
+        broken = illegal(view, current)
         if not broken:
             return Answer(Revision(None, reason), self.name)
         if failure is None:
@@ -229,21 +229,12 @@ def _checked(view: PlanView, current: Plan, revision: object) -> Revision:
     if not isinstance(revision, Revision) or not isinstance(revision.reason, str):
         raise TypeError(f"revise must return a Revision with a reason, not {type(revision).__name__}")
     if revision.plan is None:
-        broken = _fault(view, current)
+        broken = illegal(view, current)
         if broken:
             raise ValueError(f"revise keeps a plan that cannot go on: {broken}")
     else:
         check_plan(view, revision.plan)
     return Revision(revision.plan, revision.reason[:_MAX_REASON])
-
-
-def _fault(view: PlanView, current: Plan) -> str:
-    """Why the rest of a plan cannot be kept; empty where it can."""
-    try:
-        check_plan(view, rest_of(view, current))
-    except EapgError as error:
-        return error.message
-    return ""
 
 
 def _raised(name: str, error: Exception) -> str:

@@ -28,6 +28,7 @@ from eapg_split.planner.policy import (
     Revision,
     Trigger,
 )
+from eapg_split.planner.registry import api_version_of, fits_api
 from eapg_split.planner.solve import price
 from eapg_split.testing.views import hostile_views, measured, random_view, with_slow_links
 
@@ -110,8 +111,8 @@ def _is_policy(make: Make) -> str:
     policy: object = make()
     if not isinstance(policy, Policy) or not isinstance(policy.name, str):
         raise _Broken('a policy has a text "name" and a method plan(view)')
-    version = str(getattr(policy, "api_version", API_VERSION))
-    if version.partition(".")[0] != str(API_VERSION):
+    version = api_version_of(policy)
+    if not fits_api(version):
         raise _Broken(f"api_version is {version}, and this is version {API_VERSION}")
     kinds = [
         kind
@@ -269,7 +270,7 @@ def _regret(make: Make, situations: Sequence[PlanView], limit: float) -> Finding
         elif least.feasible and min(least.objective, cost.objective) > 0:
             ratios.append(cost.objective / least.objective)
     if not ratios:
-        return Finding("regret", None, "no view could be compared")
+        return Finding("regret against dp-static", None, "no view could be compared")
     mean, worst = math.exp(sum(map(math.log, ratios)) / len(ratios)) - 1, max(ratios) - 1
     detail = f"mean {mean:+.1%}, worst {worst:+.1%} over {len(ratios)} views; {over} plans over a limit"
     return Finding("regret against dp-static", None if limit == math.inf else mean <= limit, detail)

@@ -13,6 +13,7 @@ from eapg_split.domain.topology import Node, NodeId, Tier, Topology
 from eapg_split.domain.workload import Workload
 from eapg_split.eapg.workload import unroll
 from eapg_split.planner.estimates import CodecEstimate, Estimates, LinkEstimate, NodeEstimate
+from eapg_split.planner.legality import bound_to_device
 from eapg_split.planner.policy import Goal, Objective, PlanView, StepMeasured, TransferMeasured
 
 DEVICE: Final = NodeId("device")
@@ -207,8 +208,7 @@ def _codec_estimate(workload: Workload, name: str) -> CodecEstimate:
 
 def _may_be_away(view: PlanView, step: int) -> bool:
     """Whether the state before a step may be on a remote node, had it computed the step before."""
-    before = view.workload.stage_of(step - 1)
-    return not (before.sees_text and view.objective.privacy is Privacy.PROMPT_LOCAL)
+    return not bound_to_device(view.objective, view.workload.stage_of(step - 1))
 
 
 def _with_links(view: PlanView, **changes: float) -> PlanView:
