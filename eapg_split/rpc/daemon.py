@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import signal
@@ -15,11 +14,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from eapg_split.codecs import CODECS
-from eapg_split.errors import EapgError, InvalidRequest
+from eapg_split.errors import EapgError
 from eapg_split.rpc import methods
+from eapg_split.rpc.binding import announce, bind
 from eapg_split.rpc.client import GrpcPeer
 from eapg_split.rpc.job_service import JobService
-from eapg_split.rpc.security import check_clear_text, server_credentials, split_address
+from eapg_split.rpc.security import check_clear_text
 from eapg_split.rpc.server import NodeService
 from eapg_split.rpc.status import ErrorTranslator
 from eapg_split.rpc.v1 import job_pb2, node_pb2  # noqa: F401  # reflection finds what is imported
@@ -116,9 +116,9 @@ async def _serve(settings: DaemonSettings, worker: Worker, open_sink: OpenSink |
         server.add_generic_rpc_handlers(tuple(handlers))
         say_stopping = await _add_standard_services(server, services)
         try:
-            address = _bind(server, settings)
+            address = bind(server, settings)
             await server.start()
-            _announce(settings, address)
+            announce(settings, address)
             warming = asyncio.create_task(_warm(worker))
             await _until_stopped(settings.parent, signals)
             warming.cancel()
@@ -205,40 +205,6 @@ async def _add_standard_services(
     reflection.enable_server_reflection(names, server)
     stop: Callable[[], Awaitable[None]] = servicer.enter_graceful_shutdown
     return stop
-
-
-def _bind(server: grpc.aio.Server, settings: DaemonSettings) -> str:
-    """Binds and returns the address with the port that was really taken. Raises InvalidRequest."""
-    check_clear_text(settings.listen, settings.tls, insecure=settings.insecure)
-    host, _ = split_address(settings.listen)
-    try:
-        if settings.tls is None:
-            port = server.add_insecure_port(settings.listen)
-        else:
-            port = server.add_secure_port(settings.listen, server_credentials(settings.tls))
-    except RuntimeError:
-        port = 0
-    if port == 0:
-        raise InvalidRequest(
-            f"Cannot listen on {settings.listen}: the port is in use or the address is not this machine's;"
-            " choose another with --listen."
-        )
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _announce(settings: DaemonSettings, address: str) -> None:
-    ready = {"node": settings.node, "tier": settings.tier, "address": address, "pid": os.getpid()}
-    line = json.dumps(ready)
-    if settings.ready_file is not None:
-        part = settings.ready_file.with_name(f"{settings.ready_file.name}.part")
-        try:
-            part.write_text(line + "\n", encoding="utf-8")
-            part.replace(settings.ready_file)
-        except OSError as error:
-            raise InvalidRequest(
-                f"Cannot write {settings.ready_file} ({error.strerror}): choose another --ready-file."
-            ) from error
-    print(line, flush=True)
 
 
 def _alive(pid: int) -> bool:
