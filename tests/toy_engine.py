@@ -1,5 +1,6 @@
 """Engines over the toy networks, for daemons: `--engine tests.toy_engine:open_engine`."""
 
+import os
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from eapg_split.eapg.pipeline import EapgPipeline
 from tests.toy_networks import ToyNetworks
 
 STEP_S = 0.15
+GATE = "EAPG_SPLIT_TEST_GATE"
 
 
 class SlowPipeline(EapgPipeline):
@@ -27,3 +29,11 @@ def open_engine(kind: str, *, threads: int = 0, weights: Path | None = None) -> 
 def open_slow_engine(kind: str, *, threads: int = 0, weights: Path | None = None) -> EapgPipeline:
     del kind, threads, weights
     return SlowPipeline(ToyNetworks(), kind="toy")
+
+
+def open_gated_engine(kind: str, *, threads: int = 0, weights: Path | None = None) -> EapgPipeline:
+    """Once the file that GATE names is there."""
+    gate = Path(os.environ[GATE])
+    while not gate.exists():
+        time.sleep(0.01)
+    return open_engine(kind, threads=threads, weights=weights)

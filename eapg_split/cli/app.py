@@ -97,6 +97,27 @@ def nodes(
 
 
 @app.command()
+def health(
+    address: Annotated[
+        str, typer.Argument(metavar="[HOST:PORT]", help="One daemon; without it, every one that FILE lists.")
+    ] = "",
+    listed: Annotated[
+        Path | None,
+        typer.Option("--nodes", metavar="FILE", help="TOML file that lists running nodes, or has TLS files."),
+    ] = None,
+    service: Annotated[
+        str, typer.Option(metavar="NAME", help="One gRPC service instead of the daemon as a whole.")
+    ] = "",
+) -> None:
+    """Ask daemons whether they serve; ends with 0 where all do, 1 where one does not, 5 where one is not reached."""
+    with guarded():
+        from eapg_split.cli.health import check_health
+
+        if not check_health(address, listed, service):
+            raise typer.Exit(1)
+
+
+@app.command()
 def doctor() -> None:
     """Say what is installed, which engines and accelerators were found, and what is missing for what."""
     with guarded():

@@ -24,7 +24,7 @@ def exit_codes() -> dict[int, str]:
     """Every exit code and its meaning: the table of `docs/cli.md`."""
     table = {
         0: "success",
-        UNEXPECTED: "an error that nobody foresaw, or a failed check of `doctor` or `policy check`",
+        UNEXPECTED: "an error that nobody foresaw, or a failed check of `doctor`, `health` or `policy check`",
     }
     for leaf in LEAVES:
         table[leaf.exit_code] = (leaf.__doc__ or leaf.__name__).strip().splitlines()[0].rstrip(".")

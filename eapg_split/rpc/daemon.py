@@ -6,18 +6,17 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from eapg_split.codecs import CODECS
 from eapg_split.errors import EapgError
 from eapg_split.rpc import methods
 from eapg_split.rpc.binding import announce, bind
 from eapg_split.rpc.client import GrpcPeer
+from eapg_split.rpc.health import Health
 from eapg_split.rpc.job_service import JobService
 from eapg_split.rpc.security import check_clear_text
 from eapg_split.rpc.server import NodeService
@@ -34,6 +33,7 @@ from eapg_split.runtime.sink import OpenSink
 from eapg_split.runtime.telemetry.choice import telemetry_opener
 from eapg_split.runtime.worker import Worker, WorkerSetup
 
+_log = logging.getLogger(__name__)
 _PARENT_POLL_S = 0.5
 _SPARE_CALLS = 64  # for Describe, health and the like, beside the sessions
 
@@ -114,25 +114,30 @@ async def _serve(settings: DaemonSettings, worker: Worker, open_sink: OpenSink |
             )
             handlers.append(jobs.handler())
         server.add_generic_rpc_handlers(tuple(handlers))
-        say_stopping = await _add_standard_services(server, services)
+        health = Health(services)
+        await health.add_to(server)
         try:
             address = bind(server, settings)
             await server.start()
             announce(settings, address)
-            warming = asyncio.create_task(_warm(worker))
+            warming = asyncio.create_task(_warm(worker, health))
             await _until_stopped(settings.parent, signals)
             warming.cancel()
-            await say_stopping()
+            await health.draining()
             nodes.stop_telling()
             await _drain(server, signals, settings.drain_s)
         finally:
             await server.stop(0)
 
 
-async def _warm(worker: Worker) -> None:
+async def _warm(worker: Worker, health: Health) -> None:
     """Opens the engine and reads the profile before anybody asks, so that the first job need not wait for them."""
-    with contextlib.suppress(EapgError):  # whoever calls first is told what is wrong
+    try:
         await worker.describe()
+    except EapgError as error:  # whoever calls is told the same
+        _log.error("not serving: %s", error)
+    else:
+        await health.ready()
 
 
 async def _until_stopped(parent: int | None, signals: "_Signals") -> None:
@@ -191,20 +196,6 @@ async def _signals() -> AsyncIterator[_Signals]:
         ):  # no such handlers on Windows: there Ctrl-C just ends it
             loop.add_signal_handler(number, signals.arrived)
     yield signals
-
-
-async def _add_standard_services(
-    server: grpc.aio.Server, services: list[str]
-) -> Callable[[], Awaitable[None]]:
-    """Adds health and reflection; returns what tells watchers that this node stops."""
-    servicer = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs lack it
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    for name in services:
-        await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
-    names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server)
-    stop: Callable[[], Awaitable[None]] = servicer.enter_graceful_shutdown
-    return stop
 
 
 def _alive(pid: int) -> bool:

@@ -9,42 +9,21 @@ import socket
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc
 import psutil
 import pytest
-from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from eapg_split.errors import InvalidRequest, NodeUnavailable
 from eapg_split.rpc.job_client import Access, describe
 from eapg_split.rpc.local_topology import local_topology
 from eapg_split.runtime.settings import PeerAddress, TlsFiles
+from tests.daemons import FAST, NOT_SERVING, SERVING, daemon, health_of, watched_health
 from tests.nodes import until
 
 pytestmark = pytest.mark.cluster
-
-FAST = "tests.toy_engine:open_engine"
-
-
-@asynccontextmanager
-async def daemon(*flags: str, tier: str = "edge") -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """A daemon and the address that its ready line names."""
-    command = [sys.executable, "-m", f"{tier}_node", "--engine", FAST, *flags]
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-    )
-    assert process.stdout is not None
-    try:
-        line = await asyncio.wait_for(process.stdout.readline(), 20)
-        yield process, json.loads(line)["address"]
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
 
 
 def refused(*flags: str, tier: str = "cloud") -> tuple[int, str]:
@@ -109,14 +88,8 @@ async def test_garbage_does_not_disturb_and_standard_services_answer() -> None:
             writer.write(garbage)
             writer.close()
         async with grpc.aio.insecure_channel(address) as channel:
-            check = channel.unary_unary(
-                "/grpc.health.v1.Health/Check",
-                health_pb2.HealthCheckRequest.SerializeToString,
-                health_pb2.HealthCheckResponse.FromString,
-            )
             for service in ("", "eapg_split.rpc.v1.NodeService", "eapg_split.rpc.v1.JobService"):
-                answer = await check(health_pb2.HealthCheckRequest(service=service))
-                assert answer.status == health_pb2.HealthCheckResponse.SERVING
+                await health_of(address, until=SERVING, service=service)
             reflect = channel.stream_stream(
                 "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
                 reflection_pb2.ServerReflectionRequest.SerializeToString,
@@ -166,28 +139,19 @@ async def test_a_local_topology_ends_with_its_block_and_says_why_it_cannot_start
             pass
 
 
-async def _status(watch: "grpc.aio.UnaryStreamCall[object, object]") -> int:
-    answer = await watch.read()
-    assert isinstance(answer, health_pb2.HealthCheckResponse)
-    return int(answer.status)
-
-
 async def test_a_second_signal_does_not_wait() -> None:
     async with local_topology(engine="tests.toy_engine:open_slow_engine") as topology:
         edge = topology.nodes["edge"]
-        channel = grpc.aio.insecure_channel(edge.address)
-        watch = channel.unary_stream(
-            "/grpc.health.v1.Health/Watch",
-            health_pb2.HealthCheckRequest.SerializeToString,
-            health_pb2.HealthCheckResponse.FromString,
-        )(health_pb2.HealthCheckRequest())
-        assert await _status(watch) == health_pb2.HealthCheckResponse.SERVING
-        os.kill(edge.pid, signal.SIGTERM)  # the open stream would be drained for 10 s
-        assert await _status(watch) == health_pb2.HealthCheckResponse.NOT_SERVING
-        os.kill(edge.pid, signal.SIGTERM)
-        process = psutil.Process(edge.pid)
-        await until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, within_s=5)
-        await channel.close(None)
+        async with watched_health(edge.address) as said:
+            while await said.get() != SERVING:
+                pass
+            os.kill(edge.pid, signal.SIGTERM)  # the open stream would be drained for 10 s
+            assert await said.get() == NOT_SERVING
+            os.kill(edge.pid, signal.SIGTERM)
+            process = psutil.Process(edge.pid)
+            await until(
+                lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, within_s=5
+            )
 
 
 @pytest.fixture(scope="module")

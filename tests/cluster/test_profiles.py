@@ -13,7 +13,7 @@ from eapg_split.rpc.client import GrpcPeer
 from eapg_split.rpc.job_client import describe
 from eapg_split.runtime.profile_store import Machine, StoredProfile, read, save
 from eapg_split.runtime.settings import PeerAddress
-from tests.cluster.test_process import daemon, refused
+from tests.daemons import daemon, refused
 from tests.nodes import FINGERPRINT, STEPS, coded, ignore, order, undivided
 
 pytestmark = pytest.mark.cluster

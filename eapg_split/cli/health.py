@@ -1,0 +1,27 @@
+"""`eapg-split health`: whether daemons serve, for people, probes and scripts."""
+
+import asyncio
+from pathlib import Path
+
+from eapg_split.config import NodesFile, read_nodes_file
+from eapg_split.errors import InvalidRequest
+from eapg_split.rpc.health import is_serving
+from eapg_split.runtime.settings import PeerAddress
+
+
+def check_health(address: str, listed: Path | None, service: str = "") -> bool:
+    """Prints a line for each node; whether all serve. Raises NodeUnavailable, and InvalidRequest with nobody to ask."""
+    file = NodesFile(()) if listed is None else read_nodes_file(listed)
+    nodes = (PeerAddress(address, address),) if address else file.nodes
+    if not nodes:
+        raise InvalidRequest("Nobody to ask: give HOST:PORT, or --nodes FILE for all that it lists.")
+    return asyncio.run(_all_serve(nodes, file, service))
+
+
+async def _all_serve(nodes: tuple[PeerAddress, ...], file: NodesFile, service: str) -> bool:
+    fine = True
+    for node in nodes:
+        serving = await is_serving(node.address, service, tls=file.tls, insecure=file.insecure)
+        print(f"{node.name}: {'serving' if serving else 'not serving'}")
+        fine &= serving
+    return fine
