@@ -9,6 +9,8 @@ what the command line returns (0 is success, 1 an error nobody foresaw, 130 an i
 from enum import StrEnum
 from typing import ClassVar, Final
 
+MAX_RETRY_AFTER_S: Final = 3600.0
+
 
 class Retry(StrEnum):
     """How far to go back: the same call, the session's last checkpoint, or not at all."""
@@ -73,11 +75,25 @@ class DeadlineExceeded(EapgError):
 
 
 class CapacityExceeded(EapgError):
-    """Memory or the queue is full: place the work elsewhere."""
+    """Memory or the queue is full: place the work elsewhere, or here again after `retry_after_s`.
+
+    None says that waiting will not help.
+    """
 
     retry = Retry.SESSION
     code = "RESOURCE_EXHAUSTED"
     exit_code = 7
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        node_id: str | None = None,
+        session_id: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, node_id=node_id, session_id=session_id)
+        self.retry_after_s = retry_after_s
 
 
 class CorruptPayload(EapgError):

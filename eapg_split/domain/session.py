@@ -22,6 +22,9 @@ from eapg_split.errors import (
 
 MAX_ATTEMPTS: Final = 3
 MAX_ABANDONED: Final = 8  # hand-offs of a job; whoever is given up after that is left out of it
+MAX_REFUSED: Final = (
+    32  # times that a job comes back to full nodes; whoever is full after that is left out of it
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ class Opened:
 class Planning:
     """Waits for a plan that resumes at `start_step` without the nodes in `unavailable`.
 
-    `cause` is the error for which the plan before was given up, None where there was none.
+    `cause` is the error for which the plan before was given up, None where there was none. `waiting` says that no plan
+    was found without the nodes that are full.
     """
 
     steps: int
@@ -43,6 +47,8 @@ class Planning:
     unavailable: frozenset[NodeId] = frozenset()
     cause: EapgError | None = None
     abandoned: int = 0
+    refused: int = 0
+    waiting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,7 @@ class Running:
     attempt: int = 1
     unavailable: frozenset[NodeId] = frozenset()
     abandoned: int = 0  # hand-offs that were given up for a better plan
+    refused: int = 0  # hand-offs that full nodes have put off
 
     @property
     def segment(self) -> Segment:
@@ -162,10 +169,14 @@ Event = Started | Planned | PlanFailed | Answer | NodeReturned | CancelRequested
 
 @dataclass(frozen=True, slots=True)
 class MakePlan:
-    """Ask the policy for a plan from start_step on; answer with Planned or PlanFailed."""
+    """Ask the policy for a plan from start_step on; answer with Planned or PlanFailed.
+
+    With `waiting` it may use nodes that said when they will take work again: whoever runs the segment waits for them.
+    """
 
     start_step: int
     unavailable: frozenset[NodeId]
+    waiting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +216,8 @@ def advance(state: State, event: Event) -> Outcome:
         case Planning():
             if isinstance(event, Planned):
                 return _start(state, event.plan)
+            if isinstance(event, PlanFailed) and state.refused and not state.waiting:
+                return _plan(replace(state, waiting=True))
             if isinstance(event, PlanFailed):
                 return Failed(_with_cause(event.error, state.cause)), ()
         case Running():
@@ -230,7 +243,7 @@ def _answered(state: Running, event: Answer) -> Outcome:
 
 
 def _plan(state: Planning) -> Outcome:
-    return state, (MakePlan(state.start_step, state.unavailable),)
+    return state, (MakePlan(state.start_step, state.unavailable, state.waiting),)
 
 
 def _run(state: Running) -> Outcome:
@@ -241,7 +254,15 @@ def _start(state: Planning, plan: Plan) -> Outcome:
     used = {segment.node for segment in plan.segments}
     if (plan.start_step, plan.stop_step) != (state.start_step, state.steps) or used & state.unavailable:
         return Failed(InfeasiblePlan("The policy's plan does not cover what is left on available nodes.")), ()
-    return _run(Running(state.steps, plan, unavailable=state.unavailable, abandoned=state.abandoned))
+    return _run(
+        Running(
+            state.steps,
+            plan,
+            unavailable=state.unavailable,
+            abandoned=state.abandoned,
+            refused=state.refused,
+        )
+    )
 
 
 def _commit(state: Running, step: int) -> Outcome:
@@ -261,7 +282,7 @@ def _resume(state: Running, event: SegmentHandedBack) -> Outcome:
         return Done(), ()
     left = {state.plan.segment_at(event.step - 1).node} if event.unasked else set()
     without = state.unavailable | left
-    return _plan(Planning(state.steps, event.step, without, abandoned=state.abandoned))
+    return _plan(Planning(state.steps, event.step, without, abandoned=state.abandoned, refused=state.refused))
 
 
 def _stray() -> EapgError:
@@ -273,17 +294,18 @@ def _abandon(state: Running) -> Outcome:
     if state.abandoned == MAX_ABANDONED:
         node = state.segment.node
         return _replace(state, NodeUnavailable(f"Hand-offs to {node} were given up too often.", node_id=node))
-    return _plan(
-        Planning(state.steps, state.segment.start_step, state.unavailable, abandoned=state.abandoned + 1)
-    )
+    return _plan(replace(_planning(state), abandoned=state.abandoned + 1))
 
 
 def _lose(state: Running, error: EapgError) -> Outcome:
     """Try again, or go on without the node, or give up: what the error's `retry` allows."""
     if error.retry is Retry.NEVER:
         return Failed(error), ()
+    if _is_put_off(state, error):
+        return _plan(replace(_planning(state), cause=error, refused=state.refused + 1))
     # a node that lacks something or is full will answer the same again: only others are worth a try
-    worth_repeating = not isinstance(error, Unsupported | CapacityExceeded)
+    its_own = error.node_id in (None, state.segment.node)
+    worth_repeating = not (its_own and isinstance(error, Unsupported | CapacityExceeded))
     if worth_repeating and state.attempt < MAX_ATTEMPTS:
         return _run(replace(state, attempt=state.attempt + 1))
     return _replace(state, error)
@@ -292,7 +314,25 @@ def _lose(state: Running, error: EapgError) -> Outcome:
 def _replace(state: Running, error: EapgError) -> Outcome:
     """Go on without the node."""
     without = state.unavailable | {state.segment.node}
-    return _plan(Planning(state.steps, state.segment.start_step, without, error, state.abandoned))
+    return _plan(replace(_planning(state), unavailable=without, cause=error))
+
+
+def _is_put_off(state: Running, error: EapgError) -> bool:
+    """Whether the segment's node is full and said when it will take work again."""
+    if not isinstance(error, CapacityExceeded) or error.retry_after_s is None:
+        return False
+    return error.node_id in (None, state.segment.node) and state.refused < MAX_REFUSED
+
+
+def _planning(state: Running) -> Planning:
+    """What is left is to be planned anew from the checkpoint before the segment."""
+    return Planning(
+        state.steps,
+        state.segment.start_step,
+        state.unavailable,
+        abandoned=state.abandoned,
+        refused=state.refused,
+    )
 
 
 def _with_cause(error: EapgError, cause: EapgError | None) -> EapgError:

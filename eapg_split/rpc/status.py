@@ -16,6 +16,7 @@ from grpc import StatusCode
 
 from eapg_split.errors import (
     LEAVES,
+    MAX_RETRY_AFTER_S,
     CapacityExceeded,
     CorruptPayload,
     DeadlineExceeded,
@@ -33,7 +34,9 @@ CLASS_KEY: Final = "eapg-error"
 NODE_KEY: Final = "eapg-node"
 SESSION_KEY: Final = "eapg-session"
 CORRELATION_KEY: Final = "eapg-correlation"
+RETRY_KEY: Final = "eapg-retry-after-s"
 _MAX_TEXT: Final = 1000  # trailing metadata is bounded
+_MAX_NUMBER: Final = 20
 
 _log = logging.getLogger(__name__)
 _BY_NAME: Final = MappingProxyType({leaf.__name__: leaf for leaf in LEAVES})
@@ -69,6 +72,8 @@ def to_status(error: EapgError) -> tuple[StatusCode, str, Metadata]:
     for key, value in ((NODE_KEY, error.node_id), (SESSION_KEY, error.session_id)):
         if value:
             trailing.append((key, quote(value[:_MAX_TEXT])))
+    if isinstance(error, CapacityExceeded) and error.retry_after_s is not None:
+        trailing.append((RETRY_KEY, f"{error.retry_after_s:.3f}"))
     return StatusCode[error.code], error.message[:_MAX_TEXT], tuple(trailing)
 
 
@@ -85,7 +90,19 @@ def from_status(
     if leaf is None:
         _log.info("call to %s ended with %s: %s", node, code, details)
         leaf, details = NodeUnavailable, f"Node {node} cannot be reached: check that it runs and its address."
-    return leaf(details or f"Node {node} answered {code.name}.", node_id=node_id, session_id=session_id)
+    error = leaf(details or f"Node {node} answered {code.name}.", node_id=node_id, session_id=session_id)
+    if isinstance(error, CapacityExceeded):
+        error.retry_after_s = _seconds(found.get(RETRY_KEY, ""))
+    return error
+
+
+def _seconds(text: str) -> float | None:
+    """A number of seconds within the bounds; anything else that another node says is passed over."""
+    try:
+        seconds = float(text[:_MAX_NUMBER])
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds <= MAX_RETRY_AFTER_S else None
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError, node: str) -> EapgError:

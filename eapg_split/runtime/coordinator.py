@@ -150,7 +150,9 @@ class _Drive:
         self._told = state.unavailable
         reason = "" if state.cause is None else state.cause.message
         try:
-            made = await self._planner.plan(state.start_step, state.unavailable, reason)
+            made = await self._planner.plan(
+                state.start_step, state.unavailable, reason, waiting=state.waiting
+            )
         except EapgError as error:
             missing = self._cluster.missing
             if missing:

@@ -43,6 +43,7 @@ class Assignment:
     checkpoint: Checkpoint
     recall: Recall = field(default_factory=Recall)
     further: tuple[Segment, ...] = ()  # to which the node hands the state on
+    wait_s: float = 0.0  # until the node, which was full, takes work again
 
 
 class RemoteSegments:
@@ -90,8 +91,9 @@ class RemoteSegments:
             await self._emit(noted)
 
         rate = self._cluster.worker.links.bits_per_s(own, task.node)
-        self._sending = sending = Sending((own, task.node), departure.outgoing, rate)
+        self._sending = sending = Sending((own, task.node), departure.outgoing, rate, begins_in_s=task.wait_s)
         try:
+            await asyncio.sleep(task.wait_s)
             peer = self._cluster.peer(task.node)
             done = await peer.run(order, departure.outgoing, emit, recall=task.recall)
         finally:

@@ -100,13 +100,23 @@ class Replanner:
         """Whether the plan that runs is to be replaced when its segment has ended."""
         return self._decided is not None
 
-    async def plan(self, start_step: int, unavailable: frozenset[NodeId], reason: str = "") -> Decision:
+    def refused(self, node: NodeId, retry_after_s: float) -> None:
+        """The node is full and takes work again after that time."""
+        self._views.refused(node, retry_after_s)
+
+    def ready_in_s(self, node: NodeId) -> float:
+        """Seconds until a node that was full takes work again; 0 for the others."""
+        return self._views.ready_in_s(node)
+
+    async def plan(
+        self, start_step: int, unavailable: frozenset[NodeId], reason: str = "", *, waiting: bool = False
+    ) -> Decision:
         """What to do from `start_step` on: what was decided while the segment before ran, or else a new plan.
 
-        Raises InfeasiblePlan.
+        With `waiting` nodes that are full may be used as well, whenever they take work again. Raises InfeasiblePlan.
         """
         async with self._looking:
-            view = self._views.at(start_step, unavailable)
+            view = self._views.at(start_step, unavailable, waiting=waiting)
             decided, self._decided = self._decided, None
             if decided is not None:
                 plan = _still_legal(view, decided.plan)

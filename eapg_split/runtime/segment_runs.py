@@ -18,8 +18,9 @@ from eapg_split.domain.session import (
     SegmentFailed,
     SegmentHandedBack,
 )
+from eapg_split.domain.topology import NodeId
 from eapg_split.domain.workload import StageKind, Workload
-from eapg_split.errors import EapgError
+from eapg_split.errors import CapacityExceeded, EapgError
 from eapg_split.runtime.checkpoint import Checkpoint
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.events import Hop, JobEvent, SegmentEvent, StepDone
@@ -77,6 +78,8 @@ class SegmentRuns:
         except EapgError as error:
             _log.warning("session %s: %s failed: %s", self._job.session, segment, error)
             _blame(error, chain, planner.routes)
+            if isinstance(error, CapacityExceeded) and error.retry_after_s is not None:
+                planner.refused(NodeId(error.node_id or segment.node), error.retry_after_s)
             return SegmentFailed(segment, attempt, error)
         except asyncio.CancelledError:
             task = asyncio.current_task()
@@ -179,7 +182,10 @@ class SegmentRuns:
     def _assignment(self, state: Running, chain: Chain) -> Assignment:
         order = self._order(state.plan, state.segment, state.attempt)
         node, plan = state.segment.node, state.plan
-        return Assignment(node, order, plan, self._workload, self._checkpoint, self._recall, chain[1:])
+        wait_s = self._planner.ready_in_s(node) if self._planner is not None else 0.0
+        return Assignment(
+            node, order, plan, self._workload, self._checkpoint, self._recall, chain[1:], wait_s
+        )
 
     def _order(self, plan: Plan, segment: Segment, attempt: int) -> SegmentOrder:
         """The order for a segment; a node that need not read the text does not get it."""

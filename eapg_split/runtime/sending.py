@@ -14,13 +14,23 @@ _UNKNOWN_BITS_PER_S: Final = 10e6  # of a link that has carried nothing yet
 class Sending:
     """One hand-off on its way. It is acknowledged part by part: the time of one on such a link is no standstill."""
 
-    def __init__(self, ends: tuple[NodeId, NodeId], outgoing: Outgoing, bits_per_s: float | None) -> None:
-        """`ends` are source and target, `bits_per_s` what the link between them is believed to carry."""
+    def __init__(
+        self,
+        ends: tuple[NodeId, NodeId],
+        outgoing: Outgoing,
+        bits_per_s: float | None,
+        *,
+        begins_in_s: float = 0.0,
+    ) -> None:
+        """`ends` are source and target, `bits_per_s` what the link between them is believed to carry.
+
+        Until it begins it does not stand still.
+        """
         self._ends = ends
         self._outgoing = outgoing
         self._bits_per_s = bits_per_s or _UNKNOWN_BITS_PER_S
         self._arrived_bytes = 0
-        self._moved_s = asyncio.get_running_loop().time()
+        self._moved_s = asyncio.get_running_loop().time() + begins_in_s
         self.over = False
 
     def note(self, event: SegmentEvent) -> None:

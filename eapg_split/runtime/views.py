@@ -46,6 +46,7 @@ class Views:
         self._silent: set[NodeId] = set()
         self._bans: dict[NodeId, float] = {}  # until when a lost node is left alone
         self._lost: dict[NodeId, int] = {}
+        self._full: dict[NodeId, float] = {}  # until when a node that refused work takes none
         self._believed: dict[tuple[NodeId, NodeId], float] = {}  # rates when the plan was made
 
     @property
@@ -87,9 +88,15 @@ class Views:
         *,
         at: NodeId | None = None,
         in_flight: Transfer | None = None,
+        waiting: bool = False,
     ) -> PlanView:
-        """The view of what is left from `start_step` on, where `at` (None: the device) has the state then."""
+        """The view of what is left from `start_step` on, where `at` (None: the device) has the state then.
+
+        A full node is ready when it said that it will be; without estimates it is left out, unless `waiting`.
+        """
         gone = unavailable | (frozenset(self._silent) - {at})
+        if self._outlook is None and not waiting:
+            gone |= {node for node in self._full if self.ready_in_s(node)} - {at}
         return PlanView(
             self._workload,
             self._cluster.topology,
@@ -166,6 +173,14 @@ class Views:
             yield Occasion(Trigger.NODE, words, node)
         self._silent = silent
 
+    def refused(self, node: NodeId, retry_after_s: float) -> None:
+        """The node is full, and said when it will take work again."""
+        self._full[node] = asyncio.get_running_loop().time() + retry_after_s
+
+    def ready_in_s(self, node: NodeId) -> float:
+        """Seconds until a node that was full takes work again; 0 for the others."""
+        return max(0.0, self._full.get(node, 0.0) - asyncio.get_running_loop().time())
+
     def returned(self, left_out: frozenset[NodeId]) -> list[NodeId]:
         """Those of the nodes that were lost which may be tried again: heard, and left alone long enough."""
         if self._watch is None:
@@ -199,6 +214,7 @@ class Views:
             telemetry=self._watch.latest(node),
             telemetry_age_s=self._watch.age_s(node),
             price_per_s=description.price_per_s,
+            lease_s=0.0 if ours else self.ready_in_s(node),
             ours=ours,
         )
 

@@ -11,6 +11,7 @@ from eapg_split.domain.session import (
     FINAL,
     MAX_ABANDONED,
     MAX_ATTEMPTS,
+    MAX_REFUSED,
     Action,
     Answer,
     Cancelled,
@@ -189,6 +190,36 @@ def test_a_full_node_is_left_at_once() -> None:
     driver = Driver(lambda action: CapacityExceeded("full") if action.segment.node == "e" else None)
     assert driver.drive() == Done()
     assert [r.segment.node for r in driver.runs] == ["d", "e", "c", "d"]
+
+
+def test_a_full_node_that_says_when_is_asked_again_but_not_for_ever() -> None:
+    def fate(action: RunSegment) -> Fate:
+        return CapacityExceeded("full", retry_after_s=1.0) if action.segment.node == "e" else None
+
+    driver = Driver(fate)
+    assert driver.drive() == Done()
+    assert [r.segment.node for r in driver.runs] == ["d", *["e"] * (MAX_REFUSED + 1), "c", "d"]
+
+
+def test_a_job_waits_for_full_nodes_where_there_is_no_other_plan() -> None:
+    state = running()
+    refusal = CapacityExceeded("full", retry_after_s=1.0)
+    planning, (action,) = advance(state, SegmentFailed(state.segment, 1, refusal))
+    assert action == MakePlan(0, frozenset())
+    none = PlanFailed(InfeasiblePlan("none without it"))
+    waiting, (action,) = advance(planning, none)
+    assert action == MakePlan(0, frozenset(), waiting=True)
+    assert advance(waiting, Planned(state.plan))[1] == (RunSegment(state.segment, 1),)
+    assert isinstance(advance(waiting, none)[0], Failed)
+
+
+def test_what_a_further_node_refuses_is_not_laid_at_the_first_ones_door() -> None:
+    state = running()
+    refusal = CapacityExceeded("full", node_id="c", retry_after_s=1.0)
+    after, actions = advance(state, SegmentFailed(state.segment, 1, refusal))
+    assert actions == (RunSegment(state.segment, 2),)
+    assert isinstance(after, Running)
+    assert not after.unavailable
 
 
 def test_a_hand_back_at_every_step_costs_a_plan_each_and_no_step() -> None:

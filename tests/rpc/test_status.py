@@ -14,7 +14,7 @@ from eapg_split.errors import (
     NodeUnavailable,
     Retry,
 )
-from eapg_split.rpc.status import CORRELATION_KEY, from_status, to_status
+from eapg_split.rpc.status import CLASS_KEY, CORRELATION_KEY, RETRY_KEY, from_status, to_status
 
 
 def _leaves(base: type[EapgError]) -> set[type[EapgError]]:
@@ -38,6 +38,28 @@ def test_an_error_survives_the_wire(leaf: type[EapgError], text: str, node: str,
     assert type(back) is leaf
     assert (back.node_id, back.session_id) == (node or "peer", session or None)
     assert back.message == text or not text
+
+
+@pytest.mark.parametrize(
+    ("said", "heard"),
+    [
+        ("2.5", 2.5),
+        ("0", 0.0),
+        ("", None),
+        ("soon", None),
+        ("nan", None),
+        ("-1", None),
+        ("1e9", None),
+        ("9" * 999, None),
+    ],
+)
+def test_when_to_come_back_is_heard_where_it_makes_sense(said: str, heard: float | None) -> None:
+    trailing = ((CLASS_KEY, "CapacityExceeded"), (RETRY_KEY, said))
+    error = from_status(grpc.StatusCode.RESOURCE_EXHAUSTED, "full", trailing, node="edge")
+    assert isinstance(error, CapacityExceeded)
+    assert error.retry_after_s == heard
+    if heard is not None:
+        assert dict(to_status(error)[2])[RETRY_KEY] == f"{heard:.3f}"
 
 
 @pytest.mark.parametrize("code", list(grpc.StatusCode))

@@ -15,6 +15,7 @@ from eapg_split.domain.request import Privacy, Request
 from eapg_split.domain.topology import NodeId, Tier
 from eapg_split.eapg.pipeline import EapgPipeline
 from eapg_split.errors import (
+    CapacityExceeded,
     CorruptPayload,
     DeadlineExceeded,
     EapgError,
@@ -25,7 +26,7 @@ from eapg_split.errors import (
     Unsupported,
 )
 from eapg_split.planner import POLICIES, resolve
-from eapg_split.planner.policy import PlanView
+from eapg_split.planner.policy import Objective, PlanView
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.coordinator import Coordinator
 from eapg_split.runtime.deadline import Deadline
@@ -336,3 +337,24 @@ async def test_a_deadline_ends_a_job() -> None:
         async with open_output(raw_sink, job.video) as output:
             await Coordinator(job, Cluster(worker, ()), output, emit=emit).run()
     assert worker.running_sessions == 0
+
+
+async def test_a_full_node_is_waited_for_where_nobody_else_can(sha: str) -> None:
+    full = CapacityExceeded("Node edge is full.", node_id="edge", retry_after_s=0.3)
+    edge = Watched(Tier.EDGE, failures=2, error=full)
+    began_s = asyncio.get_running_loop().time()
+    wishes = Objective(pins={"stage3": NodeId("edge")})
+    job = Job("j1", SMALL, resolve("edge-only"), "lossless", ".rgb", wishes=wishes)
+    result = await run_prepared(job, edge)
+    assert asyncio.get_running_loop().time() - began_s >= 0.6
+    assert result.done.frames_sha256 == sha
+    assert [order.attempt for order in edge.orders] == [1, 1, 1]
+    assert "Going on without" not in result.notices
+
+
+async def test_others_do_the_work_of_a_full_node_meanwhile(sha: str) -> None:
+    full = CapacityExceeded("Node edge is full.", node_id="edge", retry_after_s=60.0)
+    edge, cloud = Watched(Tier.EDGE, failures=9, error=full), Watched(Tier.CLOUD)
+    result = await run_job("pyramid", edge, cloud)
+    assert result.done.frames_sha256 == sha
+    assert (len(edge.orders), len(cloud.orders)) == (1, 1)
