@@ -39,6 +39,14 @@ async def daemon(
         await process.communicate()
 
 
+def refused(*flags: str, tier: str = "cloud") -> tuple[int, str]:
+    """Exit code and stderr of a daemon that does not start."""
+    command = [sys.executable, "-m", f"{tier}_node", "--engine", FAST, *flags]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert ended.stdout == ""
+    return ended.returncode, ended.stderr
+
+
 @asynccontextmanager
 async def watched_health(address: str, service: str = "") -> AsyncIterator["asyncio.Queue[int]"]:
     """Every status that the daemon says, in order."""

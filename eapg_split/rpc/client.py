@@ -20,6 +20,7 @@ from eapg_split.rpc.probe import Probed, send_probe
 from eapg_split.rpc.security import channel_credentials, check_clear_text
 from eapg_split.rpc.segment_call import SegmentCall
 from eapg_split.rpc.status import from_rpc_error
+from eapg_split.rpc.trace_context import trace_metadata
 from eapg_split.rpc.v1 import node_pb2
 from eapg_split.runtime.allocator import keep_freed_memory
 from eapg_split.runtime.handoff import Outgoing
@@ -114,7 +115,7 @@ class GrpcPeer:
         """Hands a segment over and waits for its result; ends the call whatever happens."""
         channel = await self._connect()
         async with errors_of(self.name):
-            call = channel.stream_stream(methods.RUN, None, None)(None)
+            call = channel.stream_stream(methods.RUN, None, None)(None, metadata=trace_metadata())
             try:
                 segment = SegmentCall(call, order, state, emit=emit, recall=recall, node=self.name)
                 return await segment.result()

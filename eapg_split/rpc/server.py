@@ -1,8 +1,8 @@
 """NodeService: convert, call the worker, convert back. Errors are left to the interceptor."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AsyncExitStack, aclosing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -25,10 +25,12 @@ from eapg_split.rpc.outbox import Outbox
 from eapg_split.rpc.previews import preview_bands
 from eapg_split.rpc.probe import answer_probe
 from eapg_split.rpc.run_stream import RunStream, open_stream
+from eapg_split.rpc.trace_context import parent_of
 from eapg_split.rpc.v1 import node_pb2
 from eapg_split.rpc.wire import ReplyField, RequestField, pack
 from eapg_split.runtime.events import Accepted, Hop, PreviewFrame, SegmentEvent, StepDone
 from eapg_split.runtime.handoff import Declaration
+from eapg_split.runtime.instruments import Kind, Span, belonging_to
 from eapg_split.runtime.kept import SegmentResult
 from eapg_split.runtime.peer import SegmentOrder
 from eapg_split.runtime.recall import Recall
@@ -96,6 +98,7 @@ class NodeService:
             header = await _run_header(stream.incoming)
             order, declaration = order_from_proto(header), declaration_from_proto(header.state)
             async with AsyncExitStack() as until_the_end:
+                until_the_end.enter_context(self._served(order, parent_of(context)))
                 async with self._worker.places.held(order):
                     came = await self._received(order, declaration, stream)
                     recall = Recall()
@@ -103,7 +106,9 @@ class NodeService:
                     await until_the_end.enter_async_context(watched)
                     if not isinstance(came, SegmentResult):
                         came = await self._computed(order, came, stream.outbox, recall)
+                began_s = asyncio.get_running_loop().time()
                 await _send(came, stream.outbox)
+                self._worker.handoff_spans(order.session).encoded(came.stop_step, came.outgoing, began_s)
 
     async def probe(self, requests: object, context: "_Context[bytes, bytes]") -> None:
         """Sends parts back as they came."""
@@ -132,6 +137,13 @@ class NodeService:
     def stop_telling(self) -> None:
         """Ends every stream of telemetry: they would hold a daemon that drains."""
         self._stopping.set()
+
+    @contextmanager
+    def _served(self, order: SegmentOrder, parent: str) -> Iterator[None]:
+        """The segment's span, in the trace of whoever asks for it."""
+        span = Span(Kind.SERVE, order.session, order.start_step, order.stop_step)
+        with belonging_to(parent), self._worker.setup.instruments.span(span):
+            yield
 
     async def _received(
         self, order: SegmentOrder, declaration: Declaration, stream: RunStream

@@ -45,6 +45,11 @@ class Backlog:
         if len(self._seconds_per_flop) > _MOST:
             del self._seconds_per_flop[next(iter(self._seconds_per_flop))]
 
+    def stage_at(self, session: str, step: int) -> str:
+        """What a step of a session's workload belongs to; empty where the session is not known any more."""
+        segment = self._segments.get(session)
+        return "" if segment is None else segment.workload.stage_of(step).name
+
     def queue_s(self, sessions: Collection[str]) -> Reading:
         """Seconds of work that those sessions, the ones in flight, still have here: one step is computed at a time.
 

@@ -26,6 +26,7 @@ from eapg_split.domain.workload import Workload
 from eapg_split.errors import DeadlineExceeded, EapgError
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.events import JobDone, JobEvent, PlanMade
+from eapg_split.runtime.instruments import LOST, Kind, Span
 from eapg_split.runtime.job import Job, check_wishes
 from eapg_split.runtime.job_events import JobEvents
 from eapg_split.runtime.memory import peak_resident_bytes
@@ -50,9 +51,14 @@ class Coordinator:
         self._cluster = cluster
         self._output = output
         self._emit = emit
+        self._instruments = cluster.worker.setup.instruments
 
     async def run(self) -> None:
         """Runs the job to its end; the last event is JobDone. Raises the EapgError that ended it otherwise."""
+        with self._instruments.span(Span(Kind.JOB, self._job.session)):
+            await self._run()
+
+    async def _run(self) -> None:
         events = JobEvents(self._cluster, self._emit)
         try:
             async with asyncio.timeout_at(self._job.deadline.when):
@@ -149,6 +155,8 @@ class _Drive:
             await self._events.say(f"Going on without {lost} from step {state.start_step}.")
         self._told = state.unavailable
         reason = "" if state.cause is None else state.cause.message
+        if state.cause is not None:
+            self._cluster.worker.setup.instruments.replanned(LOST)
         try:
             made = await self._planner.plan(
                 state.start_step, state.unavailable, reason, waiting=state.waiting

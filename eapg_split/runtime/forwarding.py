@@ -16,6 +16,7 @@ from eapg_split.errors import CorruptPayload, EapgError, NodeUnavailable
 from eapg_split.runtime.checkpoint import Checkpoint, Codecs, Departure
 from eapg_split.runtime.events import Accepted, Goodput, Hop, Passage, PreviewFrame, SegmentEvent, StepDone
 from eapg_split.runtime.handoff import Coded, Declaration, Encoding, Item, Outgoing, SameAsInput
+from eapg_split.runtime.handoff_spans import HandoffSpans
 from eapg_split.runtime.links import LinkRates, on_link
 from eapg_split.runtime.neighbours import Neighbour, Neighbours
 from eapg_split.runtime.peer import Emit, Onward, SegmentDone, SegmentOrder
@@ -41,8 +42,15 @@ class Forwarder:
     """One per worker."""
 
     def __init__(
-        self, own: NodeId, codecs: Codecs, links: LinkRates, neighbours: Neighbours, permitted: Permitted
+        self,
+        own: NodeId,
+        codecs: Codecs,
+        links: LinkRates,
+        neighbours: Neighbours,
+        permitted: Permitted,
+        spans: HandoffSpans,
     ) -> None:
+        self._spans = spans
         self._own = own
         self._codecs = codecs
         self._links = links
@@ -90,7 +98,7 @@ class Forwarder:
             onward=order.onward[1:],
             result_link_bits_per_s=back or 0.0,
         )
-        relay = _Relay(self._own, onward, order.stop_step, departure, self._links, emit)
+        relay = _Relay(self._own, onward, order.stop_step, departure, self._links, self._spans, emit)
         running = asyncio.create_task(_run(peer, further, departure.outgoing, relay, recall))
         try:
             while not (await asyncio.wait((running,), timeout=_LOOK_S))[0]:
@@ -134,8 +142,16 @@ class _Relay:
     """What the further node says, for whoever sent the order."""
 
     def __init__(
-        self, own: NodeId, onward: Onward, step: int, departure: Departure, links: LinkRates, emit: Emit
+        self,
+        own: NodeId,
+        onward: Onward,
+        step: int,
+        departure: Departure,
+        links: LinkRates,
+        spans: HandoffSpans,
+        emit: Emit,
     ) -> None:
+        self._spans = spans
         self._loop = asyncio.get_running_loop()
         self._ends = own, onward.node
         self._codec = onward.codec
@@ -158,9 +174,10 @@ class _Relay:
             case Accepted(decode_s):
                 sizes = self._outgoing.body_bytes, self._outgoing.encode_s, decode_s
                 ended = self._began, self._loop.time()
-                await self._hop(
+                hop = await self._hop(
                     (own, node), self._step, self._codec, self._outgoing.declaration, sizes, ended
                 )
+                self._spans.gone(hop, self._outgoing)
                 self._returning = self._loop.time()
             case _:
                 self._returning = self._loop.time()
@@ -178,7 +195,8 @@ class _Relay:
         sizes = done.body_bytes, done.encode_s, done.decode_s
         ended = self._returning, max(done.arrived_s, self._returning)
         codec = coded[0].codec if coded else self._codec
-        await self._hop(self._ends[::-1], done.stop_step, codec, done.declaration, sizes, ended)
+        hop = await self._hop(self._ends[::-1], done.stop_step, codec, done.declaration, sizes, ended)
+        self._spans.come(hop, done.decoding)
 
     async def _hop(
         self,
@@ -188,22 +206,22 @@ class _Relay:
         declaration: Declaration,
         sizes: tuple[int, float, float],
         ended: tuple[float, float],
-    ) -> None:
+    ) -> Hop:
         wire_bytes, encode_s, decode_s = sizes
-        await self._emit(
-            Hop(
-                *ends,
-                step,
-                codec,
-                declaration.raw_bytes,
-                wire_bytes,
-                ended[1] - ended[0],
-                ended[0],
-                encode_s,
-                decode_s,
-                tuple(item.tensor.name for item in declaration.coded),
-            )
+        hop = Hop(
+            *ends,
+            step,
+            codec,
+            declaration.raw_bytes,
+            wire_bytes,
+            ended[1] - ended[0],
+            ended[0],
+            encode_s,
+            decode_s,
+            tuple(item.tensor.name for item in declaration.coded),
         )
+        await self._emit(hop)
+        return hop
 
 
 def _both_ways(own: NodeId, node: NodeId) -> tuple[tuple[NodeId, NodeId], tuple[NodeId, NodeId]]:

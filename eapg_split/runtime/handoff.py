@@ -21,6 +21,9 @@ from eapg_split.errors import EngineFailure
 
 WINDOW_PARTS: Final = 4  # coded ahead of what is being sent
 
+Interval = tuple[float, float]
+"""From when to when, on the monotonic clock."""
+
 
 @dataclass(frozen=True, slots=True)
 class Coded:
@@ -109,6 +112,7 @@ class Encoding:
         self.codec = payload.codec
         self.count = len(slices_of(payload.spec))
         self.seconds = 0.0  # spent on coding
+        self._began_s = math.inf  # when the first part was that is coded here
         self._parts = list(payload.parts)
         self._since_s = [0.0] * len(self._parts)
         self._source = source
@@ -143,6 +147,11 @@ class Encoding:
         whole = self._source is None or len(self._parts) == self.count
         return self.body_bytes + (0 if whole else self.tensor.raw_bytes)
 
+    @property
+    def coding(self) -> Interval | None:
+        """When the parts were coded, so far; None where none was coded here."""
+        return (self._began_s, self._since_s[-1]) if self.seconds and self._since_s else None
+
     async def part(self, index: int) -> Ready:
         """The part, coded if need be. When this is cancelled the part in work is finished and kept."""
         while index >= len(self._parts):
@@ -154,6 +163,7 @@ class Encoding:
 
     def _advance(self) -> None:
         assert self._source is not None
+        self._began_s = min(self._began_s, time.monotonic())
         began = time.perf_counter()
         part = next(self._source, None)
         self.seconds += time.perf_counter() - began
@@ -205,6 +215,11 @@ class Outgoing:
     def encode_s(self) -> float:
         """Processor time of coding so far."""
         return math.fsum(encoding.seconds for encoding in self._encodings)
+
+    def coded_within(self, since_s: float) -> Interval | None:
+        """When the tensors were coded that were not ready at that moment; None where all were."""
+        found = [coding for each in self._encodings if (coding := each.coding) and coding[1] > since_s]
+        return (min(began for began, _ in found), max(ended for _, ended in found)) if found else None
 
     async def parts(self, first: int = 0) -> AsyncGenerator[Ready, None]:
         """The parts from `first` on, one by one; otherwise like `batches`."""

@@ -44,6 +44,8 @@ class JobEvents:
             case StepDone():
                 event = replace(event, start_s=max(0.0, self.since_start() - event.seconds))
             case PlanReviewed():
+                if event.outcome == "replace":
+                    self._cluster.worker.setup.instruments.replanned(event.trigger)
                 event = replace(event, at_s=self.since_start())
             case Goodput():
                 event = replace(event, at_s=event.at_s - self._began_s)

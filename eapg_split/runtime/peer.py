@@ -11,7 +11,7 @@ from eapg_split.domain.telemetry import LinkSight, Telemetry
 from eapg_split.domain.topology import Node, NodeId
 from eapg_split.runtime.deadline import Deadline
 from eapg_split.runtime.events import SegmentEvent
-from eapg_split.runtime.handoff import Declaration, Outgoing
+from eapg_split.runtime.handoff import Declaration, Interval, Outgoing
 from eapg_split.runtime.recall import Recall
 from eapg_split.runtime.reception import Received, Reception
 from eapg_split.runtime.settings import Limits
@@ -94,6 +94,7 @@ class SegmentDone:
         default_factory=dict
     )  # memory of the nodes that it was handed on to
     arrived_s: float = 0.0  # when its last part had come, on the loop's clock
+    decoding: Interval | None = None
 
     @classmethod
     async def of(
@@ -119,6 +120,7 @@ class SegmentDone:
             reception.seconds,
             further_peaks,
             reception.arrived_s,
+            reception.decoding,
         )
 
 

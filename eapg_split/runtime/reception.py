@@ -10,7 +10,7 @@ from typing import Final
 from eapg_split.codecs.base import MAX_BODY_BYTES, Codec, Decoder, Floats, Part, Payload
 from eapg_split.domain.latent import ITEM_BYTES, LatentSpec
 from eapg_split.errors import CapacityExceeded, CorruptPayload, Unsupported
-from eapg_split.runtime.handoff import Coded, Declaration, Encoding
+from eapg_split.runtime.handoff import Coded, Declaration, Encoding, Interval
 
 # No codec makes a slice much larger than it is; what declares more is refused.
 _SLACK_BYTES: Final = 65536
@@ -48,6 +48,7 @@ class Reception:
         self.declaration = declaration
         self.seconds = 0.0  # spent on decoding
         self.arrived_s = 0.0  # when the last part had come, on the loop's clock
+        self.decoding: Interval | None = None  # when its parts were decoded, so far
         self._given = given
         self._limit_bytes = limit_bytes
         self._slices = declaration.slices
@@ -130,13 +131,19 @@ class Reception:
     def _decode(self, decoder: Decoder, part: Part) -> None:
         began = time.perf_counter()
         decoder.add(part)  # compares its checksum first
-        self.seconds += time.perf_counter() - began
+        self._decoded(time.perf_counter() - began)
 
     def _assembled(self) -> dict[str, Floats]:
         began = time.perf_counter()
         found = {name: decoder.finish()[name] for name, decoder in self._decoders.items()}
-        self.seconds += time.perf_counter() - began
+        self._decoded(time.perf_counter() - began)
         return found
+
+    def _decoded(self, seconds: float) -> None:
+        now_s = time.monotonic()
+        self.seconds += seconds
+        if self.count:
+            self.decoding = (now_s - seconds if self.decoding is None else self.decoding[0], now_s)
 
     def _note(self, decoding: "asyncio.Future[None]") -> None:
         """A part that could not be decoded spoils the whole: what its decoder did with it is not known."""

@@ -82,12 +82,15 @@ class RemoteSegments:
         order = self._ordered(task, budget)
         own = self._cluster.worker.setup.node
         passage = _Passages(task, departure, own)
+        spans = self._cluster.worker.handoff_spans(order.session)
 
         async def emit(event: SegmentEvent) -> None:
             sending.note(event)
             noted = passage.noted(event)
             if isinstance(noted, Goodput):
                 self._cluster.worker.links.observe(noted)
+            if isinstance(noted, Hop) and noted is not event:
+                spans.gone(noted, departure.outgoing)
             await self._emit(noted)
 
         rate = self._cluster.worker.links.bits_per_s(own, task.node)
@@ -100,7 +103,9 @@ class RemoteSegments:
             self._sending = None
         _check_result(done, order, task)
         terms = _terms_of(done, order, task.recall)
-        await self._emit(passage.home(done, terms.codec))
+        hop = passage.home(done, terms.codec)
+        spans.come(hop, done.decoding)
+        await self._emit(hop)
         tensors = {
             item.tensor.name: _arrived(item, departure, done, task.node) for item in done.declaration.items
         }

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -24,6 +24,7 @@ from eapg_split.errors import CapacityExceeded, EapgError
 from eapg_split.runtime.checkpoint import Checkpoint
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.events import Hop, JobEvent, SegmentEvent, StepDone
+from eapg_split.runtime.instruments import Kind, Span
 from eapg_split.runtime.job import Job
 from eapg_split.runtime.job_events import JobEvents
 from eapg_split.runtime.memory import peak_resident_bytes
@@ -71,7 +72,8 @@ class SegmentRuns:
             self._recall = Recall()
         chain = self._chain(state, planner.routes)
         own = self._cluster.is_own(segment.node)
-        running = asyncio.create_task(self._run_here(state) if own else self._run_there(state, chain))
+        work = self._run_here(state) if own else self._run_there(state, chain)
+        running = asyncio.create_task(self._watched(segment, work))
         self._planner, planner.running = planner, self._in_flight(state, chain, running)
         try:
             step = await running
@@ -144,6 +146,13 @@ class SegmentRuns:
             transfer=self._remote.transfer,
         )
 
+    async def _watched(self, segment: Segment, work: Coroutine[None, None, int]) -> int:
+        span = Span(
+            Kind.SEGMENT, self._job.session, segment.start_step, segment.stop_step, target=segment.node
+        )
+        with self._worker.setup.instruments.span(span):
+            return await work
+
     async def _run_here(self, state: Running) -> int:
         segment, last = state.segment, self._workload.steps - 1
         stop = min(segment.stop_step, last)
@@ -164,7 +173,9 @@ class SegmentRuns:
         loop, steps = asyncio.get_running_loop(), self._workload.steps
         began, stage = loop.time(), self._workload.stage_of(steps - 1)
         frames = self._worker.frames(self._workload, latent)
-        await self._output.write(frames, stage.geometry.frames, self._events.emit)
+        step = Span(Kind.STEP, self._job.session, steps - 1, stage=stage.name)
+        with self._worker.setup.instruments.span(step):
+            await self._output.write(frames, stage.geometry.frames, self._events.emit)
         placed, seconds = self._events.placed(segment), loop.time() - began
         await self._events.take(StepDone(placed.node, placed.tier, stage.name, steps - 1, steps, seconds))
 

@@ -13,6 +13,7 @@ from eapg_split.runtime.events import Accepted
 from eapg_split.runtime.forwarding import Forwarder
 from eapg_split.runtime.handoff import Declaration
 from eapg_split.runtime.held import HeldStates
+from eapg_split.runtime.instruments import Kind, Span
 from eapg_split.runtime.kept import KeptResults, SegmentResult, way_back
 from eapg_split.runtime.links import on_link
 from eapg_split.runtime.memory import peak_resident_bytes
@@ -76,6 +77,7 @@ class Serving:
         """
         handoff = reception.declaration.id
         received = await reception.finish()
+        self._worker.handoff_spans(order.session).decoded(order.start_step, reception)
         kept = self._kept.get(order, handoff)
         async with self._worker.places.held(order):
             await emit(Accepted(reception.seconds))
@@ -125,10 +127,16 @@ class Serving:
             for each in spec.tensors
         }
         forwarder = Forwarder(
-            self._worker.setup.node, codecs, self._worker.links, self._worker.neighbours, self._permitted
+            self._worker.setup.node,
+            codecs,
+            self._worker.links,
+            self._worker.neighbours,
+            self._permitted,
+            self._worker.handoff_spans(order.session),
         )
         before = Checkpoint(order.start_step, codecs, tensors)
-        relayed = await forwarder.forward(order, before, reached.state, emit, recall)
+        with self._worker.setup.instruments.span(_further(order)):
+            relayed = await forwarder.forward(order, before, reached.state, emit, recall)
         done = relayed.done
         arrays = [*received.arrays.values(), *reached.state.values(), *done.received.arrays.values()]
         await self.held.keep(order.session, arrays)
@@ -154,6 +162,12 @@ class Serving:
             return DEFAULT_FIDELITY
         workload = await self._worker.unroll(order.request)
         return await self._worker.fidelity(workload, terms.step - 1, terms.quality_db)
+
+
+def _further(order: SegmentOrder) -> Span:
+    """The segment to whose node the state is handed on."""
+    onward = order.onward[0]
+    return Span(Kind.SEGMENT, order.session, order.stop_step, onward.stop_step, target=onward.node)
 
 
 def _alone(order: SegmentOrder) -> SegmentOrder:

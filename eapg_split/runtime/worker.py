@@ -27,6 +27,8 @@ from eapg_split.errors import (
 from eapg_split.runtime.backlog import Backlog
 from eapg_split.runtime.engine import Engine
 from eapg_split.runtime.events import StepDone
+from eapg_split.runtime.handoff_spans import HandoffSpans
+from eapg_split.runtime.instruments import SILENT, Instruments, Kind, Span
 from eapg_split.runtime.links import LinkRates
 from eapg_split.runtime.memory import peak_resident_bytes, resident_bytes
 from eapg_split.runtime.neighbours import Neighbours
@@ -60,6 +62,7 @@ class WorkerSetup:
     open_telemetry: OpenTelemetry = NoSensors
     network: Network = field(default_factory=Network)
     profile_home: ProfileHome | None = None  # None keeps no profile on disk
+    instruments: Instruments = SILENT
 
 
 class Worker:
@@ -182,12 +185,16 @@ class Worker:
         stage = workload.stage_of(step)
         loop = asyncio.get_running_loop()
         began = loop.time()
-        after = await self._call(
-            f"step {step} ({stage.name})",
-            lambda: self.profile.timed(
-                workload, step, lambda: engine.run_step(workload, step, state), first=step == order.start_step
-            ),
-        )
+        with self.setup.instruments.span(Span(Kind.STEP, order.session, step, stage=stage.name)):
+            after = await self._call(
+                f"step {step} ({stage.name})",
+                lambda: self.profile.timed(
+                    workload,
+                    step,
+                    lambda: engine.run_step(workload, step, state),
+                    first=step == order.start_step,
+                ),
+            )
         setup, seconds = self.setup, loop.time() - began
         self.backlog.stepped(order.session, step, seconds)
         await emit(StepDone(setup.node, setup.tier, stage.name, step, workload.steps, seconds))
@@ -249,6 +256,12 @@ class Worker:
 
     def _open(self) -> Engine:
         return self._engine or self.setup.open_engine()
+
+    def handoff_spans(self, session: str) -> HandoffSpans:
+        """What notes the states that come and go for a session whose order was checked here."""
+        return HandoffSpans(
+            self.setup.instruments, session, lambda step: self.backlog.stage_at(session, step)
+        )
 
     def codec(self, name: str) -> Codec:
         """The codec of that name. Raises Unsupported."""

@@ -20,18 +20,10 @@ from eapg_split.errors import InvalidRequest, NodeUnavailable
 from eapg_split.rpc.job_client import Access, describe
 from eapg_split.rpc.local_topology import local_topology
 from eapg_split.runtime.settings import PeerAddress, TlsFiles
-from tests.daemons import FAST, NOT_SERVING, SERVING, daemon, health_of, watched_health
+from tests.daemons import FAST, NOT_SERVING, SERVING, daemon, health_of, refused, watched_health
 from tests.nodes import until
 
 pytestmark = pytest.mark.cluster
-
-
-def refused(*flags: str, tier: str = "cloud") -> tuple[int, str]:
-    """Exit code and stderr of a daemon that does not start."""
-    command = [sys.executable, "-m", f"{tier}_node", "--engine", FAST, *flags]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-    assert ended.stdout == ""
-    return ended.returncode, ended.stderr
 
 
 async def test_ready_line_and_file_and_a_quiet_end(tmp_path: Path) -> None:

@@ -183,7 +183,8 @@ async def test_a_hand_off_that_ends_or_stalls_is_given_up(
         await call.write(message)
     fields = [unpack(message)[0] async for message in _until_done(call)]
     assert fields[:2] == [ReplyField.ACKS, ReplyField.ACCEPTED]
-    assert fields[-3:] == [ReplyField.RESULT, ReplyField.PART, ReplyField.DONE]
+    after = [field for field in fields if field != ReplyField.STEP]  # which may wait for what is more urgent
+    assert after[-3:] == [ReplyField.RESULT, ReplyField.PART, ReplyField.DONE]
     call.cancel()
 
 
