@@ -37,6 +37,8 @@ PACKAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "hivemind": ("hivemind==1.1.12", "torch==2.13.0", "numpy<2.4", "uvloop<0.22"),
     "dask": ("distributed==2026.8.0", "dask==2026.8.0", "numpy<2.5"),
     "ray": ("ray==2.60.0", "numpy<2.5"),
+    "simpy": ("simpy==4.1.2", "numpy<2.5"),
+    "salabim": ("salabim==26.0.9", "greenlet", "numpy<2.5"),
 }
 
 
