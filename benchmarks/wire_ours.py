@@ -8,14 +8,13 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
-import subprocess
 import sys
 import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +23,9 @@ from wire_peers import ROOT, PeerError, last_words
 from wire_speed import Subject
 
 from eapg_split.codecs.base import Codec
+from eapg_split.rpc.access import Access
+from eapg_split.rpc.callers import Role
+from eapg_split.rpc.certificates import Authority, Identity
 from eapg_split.rpc.client import GrpcPeer
 from eapg_split.runtime.events import Accepted, SegmentEvent
 from eapg_split.runtime.handoff import Coded, Encoding, Outgoing
@@ -73,7 +75,7 @@ async def our_node(folder: Path) -> AsyncIterator[OurNode]:
 
 def peer_at(node: OurNode, port: int) -> GrpcPeer:
     """The node, dialled at a port that leads to it."""
-    return GrpcPeer(PeerAddress("cloud", f"127.0.0.1:{port}"), node.tls)
+    return GrpcPeer(PeerAddress("cloud", f"127.0.0.1:{port}"), Access(node.tls))
 
 
 @dataclass(frozen=True)
@@ -122,14 +124,6 @@ async def hand_off(peer: GrpcPeer, subject: Subject, codec: Codec) -> HandOff:
 
 
 def certificates(folder: Path) -> TlsFiles:
-    """An authority and one node's certificate, made for this run. Raises PeerError without openssl."""
-    if shutil.which("openssl") is None:
-        raise PeerError("openssl is not installed, which makes the certificates")
-    (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n", encoding="utf-8")
-    for command in (
-        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ca -keyout ca.key -out ca.pem",
-        "req -newkey rsa:2048 -nodes -subj /CN=node -keyout node.key -out node.csr",
-        "x509 -req -in node.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out node.pem",
-    ):
-        subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True, timeout=60)
-    return TlsFiles(folder / "ca.pem", folder / "node.pem", folder / "node.key")
+    """An authority and one node's certificate, made for this run."""
+    ends = datetime.now(UTC) + timedelta(days=1)
+    return Authority.create(folder, days=2).issue(folder, Identity("cloud", Role.CLOUD), ends=ends)

@@ -141,6 +141,22 @@ class OutputFailure(EapgError):
     exit_code = 13
 
 
+class AccessDenied(EapgError):
+    """The role of whoever calls may not do that: use a certificate or token of another role."""
+
+    retry = Retry.SESSION  # another node may allow it
+    code = "PERMISSION_DENIED"
+    exit_code = 14
+
+
+class Unauthenticated(EapgError):
+    """A certificate or token is missing, expired, or nobody's that is trusted: renew it, or trust who made it."""
+
+    retry = Retry.SESSION
+    code = "UNAUTHENTICATED"
+    exit_code = 15
+
+
 LEAVES: Final[tuple[type[EapgError], ...]] = (
     InvalidRequest,
     Unsupported,
@@ -154,4 +170,6 @@ LEAVES: Final[tuple[type[EapgError], ...]] = (
     EngineFailure,
     CorruptWeights,
     OutputFailure,
+    AccessDenied,
+    Unauthenticated,
 )

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from eapg_split.cli.certs import certs_app
 from eapg_split.cli.exits import guarded
 from eapg_split.cli.generate import generate
 from eapg_split.cli.plan import plan
@@ -22,6 +23,7 @@ app.command()(generate)
 app.command()(plan)
 app.add_typer(policy_app, name="policy")
 app.add_typer(codec_app, name="codec")
+app.add_typer(certs_app, name="certs")
 
 
 def _show_version(wanted: bool) -> None:

@@ -6,14 +6,16 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from eapg_split.cli.access import access_of
 from eapg_split.cli.run_log import LogOptions
 from eapg_split.config import read_nodes_file
 from eapg_split.domain.request import Request
 from eapg_split.domain.topology import Tier
-from eapg_split.errors import InvalidRequest, NodeUnavailable
+from eapg_split.errors import AccessDenied, EapgError, InvalidRequest, NodeUnavailable, Unauthenticated
 from eapg_split.planner import absolute
 from eapg_split.planner.policy import Objective
-from eapg_split.rpc.job_client import LOOPBACK, Access, JobOptions, describe, generate
+from eapg_split.rpc.access import LOOPBACK, Access
+from eapg_split.rpc.job_client import JobOptions, describe, generate
 from eapg_split.rpc.local_topology import local_topology
 from eapg_split.runtime.events import JobEvent
 from eapg_split.runtime.settings import PeerAddress
@@ -85,14 +87,14 @@ async def open_device(
 async def _listed_device(path: Path) -> Device:
     """The one node of the device tier among those that the file lists, with the others as its peers."""
     listed = read_nodes_file(path)
-    access = Access(listed.tls, listed.insecure)
+    access = access_of(listed)
     answers = await asyncio.gather(
         *(describe(node, access=access) for node in listed.nodes), return_exceptions=True
     )
     device: PeerAddress | None = None
-    silent: NodeUnavailable | None = None
+    silent: EapgError | None = None
     for node, answer in zip(listed.nodes, answers, strict=True):
-        if isinstance(answer, NodeUnavailable):
+        if isinstance(answer, NodeUnavailable | AccessDenied | Unauthenticated):
             silent = silent or answer
         elif isinstance(answer, BaseException):
             raise answer

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+from eapg_split.cli.access import access_of
 from eapg_split.config import NodesFile, read_nodes_file
 from eapg_split.errors import InvalidRequest
 from eapg_split.rpc.health import is_serving
@@ -21,7 +22,7 @@ def check_health(address: str, listed: Path | None, service: str = "") -> bool:
 async def _all_serve(nodes: tuple[PeerAddress, ...], file: NodesFile, service: str) -> bool:
     fine = True
     for node in nodes:
-        serving = await is_serving(node.address, service, tls=file.tls, insecure=file.insecure)
+        serving = await is_serving(node.address, service, access_of(file))
         print(f"{node.name}: {'serving' if serving else 'not serving'}")
         fine &= serving
     return fine

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from eapg_split.cli.access import access_of
 from eapg_split.cli.node_rows import HEADER, NodeRow, as_object, below, cells, plain
 from eapg_split.config import NodesFile, read_nodes_file
 from eapg_split.errors import EapgError, InvalidRequest
@@ -78,7 +79,8 @@ async def _live(listed: NodesFile, options: NodesOptions) -> None:
 @asynccontextmanager
 async def _followed(listed: NodesFile, interval_s: float) -> AsyncIterator[list[NodeRow]]:
     """A row for each node, which is kept up to date as long as the block lasts."""
-    peers = [GrpcPeer(node, listed.tls, insecure=listed.insecure) for node in listed.nodes]
+    access = access_of(listed)
+    peers = [GrpcPeer(node, access) for node in listed.nodes]
     rows = [NodeRow(node.name, node.address) for node in listed.nodes]
     tasks = [
         asyncio.create_task(_follow(row, peer, interval_s)) for row, peer in zip(rows, peers, strict=True)

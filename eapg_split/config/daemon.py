@@ -7,12 +7,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from eapg_split.config.observe import add_observe_flags, observe_of, observed
-from eapg_split.config.tables import Table, load_toml, peers_of, tls_of
+from eapg_split.config.tables import Table, load_toml, path_of, peers_of, tls_of
 from eapg_split.domain.topology import NodeId, Tier
 from eapg_split.errors import InvalidRequest
 from eapg_split.planner.models.radio import Technology
-from eapg_split.runtime.settings import DaemonSettings, Limits, Network, PeerAddress, TlsFiles
+from eapg_split.runtime.settings import DaemonSettings, Limits, Network, PeerAddress, PolicyCode, TlsFiles
 
 _DAEMON_KEYS: Final = MappingProxyType(
     {
@@ -27,10 +26,12 @@ _DAEMON_KEYS: Final = MappingProxyType(
         "price_per_s": float,
         "peers": list,
         "tls": dict,
+        "tokens": str,
+        "token_file": str,
+        "policy_code": str,
         "limits": dict,
         "telemetry": dict,
         "network": dict,
-        "observe": dict,
     }
 )
 _TELEMETRY_KEYS: Final = MappingProxyType({"source": str})
@@ -52,7 +53,6 @@ def read_daemon_file(path: Path, tier: Tier) -> DaemonSettings:
     """Reads one daemon's configuration. Raises InvalidRequest with the key that is wrong."""
     table = Table(load_toml(path), _DAEMON_KEYS, path, "")
     defaults = DaemonSettings(NodeId(tier), tier)
-    weights, profile = table.get("weights", ""), table.get("profile", "")
     limits = Table(table.get("limits", {}), _LIMIT_KEYS, path, "limits")
     telemetry = Table(table.get("telemetry", {}), _TELEMETRY_KEYS, path, "telemetry")
     return replace(
@@ -62,14 +62,16 @@ def read_daemon_file(path: Path, tier: Tier) -> DaemonSettings:
         peers=peers_of(table, "peers"),
         engine=table.get("engine", defaults.engine),
         threads=table.get("threads", defaults.threads),
-        weights=path.parent / weights if weights else None,
-        profile=path.parent / profile if profile else None,
+        weights=path_of(table, "weights"),
+        profile=path_of(table, "profile"),
         tls=tls_of(table),
+        tokens=path_of(table, "tokens"),
+        token_file=path_of(table, "token_file"),
+        policy_code=_policy_code(table.get("policy_code", str(defaults.policy_code))),
         insecure=table.get("insecure", defaults.insecure),
         drain_s=table.get("drain_s", defaults.drain_s),
         price_per_s=table.get("price_per_s", defaults.price_per_s),
         telemetry=telemetry.get("source", defaults.telemetry),
-        observe=observe_of(table),
         network=_network(Table(table.get("network", {}), _NETWORK_KEYS, path, "network")),
         limits=Limits(
             sessions=limits.get("sessions", Limits.sessions),
@@ -91,13 +93,14 @@ def daemon_settings(arguments: Sequence[str], tier: Tier) -> DaemonSettings:
     settings = read_daemon_file(config, tier) if config else DaemonSettings(NodeId(tier), tier)
     given = {key: value for key, value in vars(flags).items() if value is not None and key in _FLAGS}
     settings = replace(settings, **given)
+    if flags.policy_code:
+        settings = replace(settings, policy_code=_policy_code(flags.policy_code))
     if flags.peer:
         settings = replace(settings, peers=tuple(_peer_flag(text) for text in flags.peer))
-    settings = replace(settings, observe=observed(settings.observe, flags))
     tls = (flags.tls_ca, flags.tls_cert, flags.tls_key)
     if any(tls):
         if not all(tls):
-            raise InvalidRequest("TLS needs all three of --tls-ca, --tls-cert and --tls-key.")
+            raise InvalidRequest("TLS of a daemon needs all three of --tls-ca, --tls-cert and --tls-key.")
         settings = replace(settings, tls=TlsFiles(*tls))
     return settings
 
@@ -111,6 +114,8 @@ _FLAGS: Final = frozenset(
         "weights",
         "profile",
         "insecure",
+        "tokens",
+        "token_file",
         "ready_file",
         "parent",
         "telemetry",
@@ -144,10 +149,16 @@ def _daemon_parser(tier: Tier) -> argparse.ArgumentParser:
         metavar="KIND",
         help="auto, sysfs:ROOT, psutil, termux, nvml, file:PATH or model (default: auto)",
     )
-    add_observe_flags(parser)
     add("--tls-ca", type=Path, metavar="PEM", help="who signs the certificates of this topology")
     add("--tls-cert", type=Path, metavar="PEM", help="this node's certificate")
     add("--tls-key", type=Path, metavar="PEM", help="this node's private key")
+    add("--tokens", type=Path, metavar="FILE", help="the join tokens to ask for, instead of certificates")
+    add("--token-file", type=Path, metavar="FILE", help="the token to show to other nodes")
+    add(
+        "--policy-code",
+        metavar="WHOSE",
+        help="take policies as code from local, any or none (default: local)",
+    )
     add("--insecure", action="store_const", const=True, help="speak in the clear beyond loopback")
     add("--ready-file", type=Path, metavar="FILE", help="write the ready line there as well")
     add("--with-parent", type=int, dest="parent", metavar="PID", help="exit when that process is gone")
@@ -159,6 +170,12 @@ def _peer_flag(text: str) -> PeerAddress:
     if not (name and equals and address):
         raise InvalidRequest(f"--peer {text!r} is not NAME=HOST:PORT; write for example edge=10.0.0.2:7001.")
     return PeerAddress(name, address)
+
+
+def _policy_code(text: str) -> PolicyCode:
+    if text not in tuple(PolicyCode):
+        raise InvalidRequest(f"policy_code {text!r} is not known: choose one of {', '.join(PolicyCode)}.")
+    return PolicyCode(text)
 
 
 def _network(table: Table) -> Network:

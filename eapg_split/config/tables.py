@@ -106,4 +106,11 @@ def tls_of(table: Table) -> TlsFiles | None:
         return None
     tls = Table(values, _TLS_KEYS, table.path, "tls")
     folder = table.path.parent
-    return TlsFiles(*(folder / tls.required(key) for key in ("ca", "cert", "key")))
+    own = [folder / tls.required(key) for key in ("cert", "key")] if "cert" in tls or "key" in tls else []
+    return TlsFiles(folder / tls.required("ca"), *own)
+
+
+def path_of(table: Table, key: str) -> Path | None:
+    """A file beside this one, or None where the key is absent."""
+    name = table.get(key, "")
+    return table.path.parent / name if name else None

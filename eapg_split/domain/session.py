@@ -11,12 +11,14 @@ from typing import Final, assert_never
 from eapg_split.domain.plan import Plan, Segment
 from eapg_split.domain.topology import NodeId
 from eapg_split.errors import (
+    AccessDenied,
     CapacityExceeded,
     CorruptPayload,
     EapgError,
     InfeasiblePlan,
     NodeUnavailable,
     Retry,
+    Unauthenticated,
     Unsupported,
 )
 
@@ -25,6 +27,7 @@ MAX_ABANDONED: Final = 8  # hand-offs of a job; whoever is given up after that i
 MAX_REFUSED: Final = (
     32  # times that a job comes back to full nodes; whoever is full after that is left out of it
 )
+_FIRM: Final = (Unsupported, CapacityExceeded, AccessDenied, Unauthenticated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,9 +306,9 @@ def _lose(state: Running, error: EapgError) -> Outcome:
         return Failed(error), ()
     if _is_put_off(state, error):
         return _plan(replace(_planning(state), cause=error, refused=state.refused + 1))
-    # a node that lacks something or is full will answer the same again: only others are worth a try
+    # a node that lacks something, is full or refuses us will answer the same again: only others are worth a try
     its_own = error.node_id in (None, state.segment.node)
-    worth_repeating = not (its_own and isinstance(error, Unsupported | CapacityExceeded))
+    worth_repeating = not (its_own and isinstance(error, _FIRM))
     if worth_repeating and state.attempt < MAX_ATTEMPTS:
         return _run(replace(state, attempt=state.attempt + 1))
     return _replace(state, error)

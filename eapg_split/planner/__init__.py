@@ -16,7 +16,7 @@ from eapg_split.planner.neurosurgeon import NeurosurgeonPolicy
 from eapg_split.planner.policy import Objective, PlanView, Policy
 from eapg_split.planner.pyramid import PyramidPolicy
 from eapg_split.planner.random_valid import RandomValidPolicy
-from eapg_split.planner.registry import Listed, absolute, is_path, list_policies, load_policy
+from eapg_split.planner.registry import Listed, absolute, is_code, is_path, list_policies, load_policy
 from eapg_split.planner.shortest_path import ShortestPathPolicy
 
 POLICIES: Final[Mapping[str, type[Policy]]] = MappingProxyType(
@@ -64,6 +64,7 @@ __all__ = [
     "absolute",
     "available",
     "fallbacks",
+    "is_code",
     "is_path",
     "resolve",
 ]

@@ -84,6 +84,11 @@ def is_path(name: str) -> bool:
     return path.endswith(".py")
 
 
+def is_code(name: str) -> bool:
+    """Whether a policy's name is code of the caller's choice, not a policy that is installed."""
+    return ":" in name or is_path(name)
+
+
 def absolute(name: str) -> str:
     """The same name for a process that runs in another folder: the path of a file becomes absolute."""
     if not is_path(name):

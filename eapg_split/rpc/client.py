@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,12 +13,14 @@ from google.protobuf.message import DecodeError
 from eapg_split.codecs.base import Part
 from eapg_split.domain.telemetry import Telemetry
 from eapg_split.domain.topology import NodeId
-from eapg_split.errors import CorruptPayload, NodeUnavailable
+from eapg_split.errors import CorruptPayload, InvalidRequest, NodeUnavailable
 from eapg_split.rpc import methods
+from eapg_split.rpc.access import LOOPBACK, Access
+from eapg_split.rpc.channels import Channel, open_channel
 from eapg_split.rpc.convert import description_from_proto, prepare_to_proto
 from eapg_split.rpc.convert_telemetry import interval_to_proto, telemetry_from_proto
+from eapg_split.rpc.handshakes import refusal
 from eapg_split.rpc.probe import Probed, send_probe
-from eapg_split.rpc.security import channel_credentials, check_clear_text
 from eapg_split.rpc.segment_call import SegmentCall
 from eapg_split.rpc.status import from_rpc_error
 from eapg_split.rpc.trace_context import trace_metadata
@@ -26,22 +29,15 @@ from eapg_split.runtime.allocator import keep_freed_memory
 from eapg_split.runtime.handoff import Outgoing
 from eapg_split.runtime.peer import Emit, NodeDescription, SegmentDone, SegmentOrder
 from eapg_split.runtime.recall import Recall
-from eapg_split.runtime.settings import PeerAddress, TlsFiles
+from eapg_split.runtime.settings import PeerAddress
 
+_log = logging.getLogger(__name__)
 _PREPARE_S = 120.0
 _SILENCE_S = 5.0  # beyond the interval, then a node that tells of itself is thought to hang
 
 
-def open_channel(address: str, tls: TlsFiles | None, *, insecure: bool) -> grpc.aio.Channel:
-    """A channel that connects at its first call. Raises InvalidRequest for clear text beyond loopback."""
-    check_clear_text(address, tls, insecure=insecure)
-    if tls is None:
-        return grpc.aio.insecure_channel(address, options=methods.CHANNEL_OPTIONS)
-    return grpc.aio.secure_channel(address, channel_credentials(tls), options=methods.CHANNEL_OPTIONS)
-
-
 @asynccontextmanager
-async def errors_of(node: str) -> AsyncIterator[None]:
+async def errors_of(node: str, access: Access = LOOPBACK) -> AsyncIterator[None]:
     """Turns what grpc.aio raises inside the block into our errors.
 
     grpc.aio raises CancelledError as well when the other side ends a call with CANCELLED, which a daemon that stops
@@ -50,7 +46,7 @@ async def errors_of(node: str) -> AsyncIterator[None]:
     try:
         yield
     except grpc.aio.AioRpcError as error:
-        raise from_rpc_error(error, node) from error
+        raise refusal(error, node, access) or from_rpc_error(error, node) from error
     except DecodeError as error:
         raise CorruptPayload(f"Node {node} sent a message that makes no sense.", node_id=node) from error
     except asyncio.CancelledError:
@@ -63,13 +59,12 @@ async def errors_of(node: str) -> AsyncIterator[None]:
 class GrpcPeer:
     """One remote daemon; its channel is opened at the first call and serves all jobs."""
 
-    def __init__(self, peer: PeerAddress, tls: TlsFiles | None = None, *, insecure: bool = False) -> None:
+    def __init__(self, peer: PeerAddress, access: Access = LOOPBACK) -> None:
         self._peer = peer
-        self._tls = tls
-        self._insecure = insecure
+        self._access = access
         self._address = ""
         keep_freed_memory()
-        self._channel: grpc.aio.Channel | None = None
+        self._channel: Channel | None = None
 
     @property
     def name(self) -> str:
@@ -84,7 +79,7 @@ class GrpcPeer:
             request_serializer=node_pb2.DescribeRequest.SerializeToString,
             response_deserializer=node_pb2.NodeDescription.FromString,
         )
-        async with errors_of(self.name):
+        async with errors_of(self.name, self._access):
             return description_from_proto(await call(node_pb2.DescribeRequest()), address=self._address)
 
     async def identify(self) -> NodeId:
@@ -95,7 +90,7 @@ class GrpcPeer:
             request_serializer=node_pb2.DescribeRequest.SerializeToString,
             response_deserializer=node_pb2.NodeDescription.FromString,
         )
-        async with errors_of(self.name):
+        async with errors_of(self.name, self._access):
             return NodeId((await call(node_pb2.DescribeRequest(brief=True))).node)
 
     async def prepare(self, order: SegmentOrder) -> None:
@@ -106,7 +101,7 @@ class GrpcPeer:
             request_serializer=node_pb2.PrepareRequest.SerializeToString,
             response_deserializer=node_pb2.PrepareReply.FromString,
         )
-        async with errors_of(self.name):
+        async with errors_of(self.name, self._access):
             await call(prepare_to_proto(order), timeout=order.deadline.capped(_PREPARE_S))
 
     async def run(
@@ -114,7 +109,7 @@ class GrpcPeer:
     ) -> SegmentDone:
         """Hands a segment over and waits for its result; ends the call whatever happens."""
         channel = await self._connect()
-        async with errors_of(self.name):
+        async with errors_of(self.name, self._access):
             call = channel.stream_stream(methods.RUN, None, None)(None, metadata=trace_metadata())
             try:
                 segment = SegmentCall(call, order, state, emit=emit, recall=recall, node=self.name)
@@ -125,7 +120,7 @@ class GrpcPeer:
     async def probe(self, parts: Sequence[Part]) -> Probed:
         """Sends parts to the node and back through the code that carries states. Raises CapacityExceeded."""
         channel = await self._connect()
-        async with errors_of(self.name):
+        async with errors_of(self.name, self._access):
             call = channel.stream_stream(methods.PROBE, None, None)(None)
             try:
                 return await send_probe(call, parts)
@@ -158,7 +153,7 @@ class GrpcPeer:
     ) -> node_pb2.NodeTelemetry:
         """The next look. Raises NodeUnavailable where the node stops, or says nothing for so long."""
         try:
-            async with errors_of(self.name), asyncio.timeout(silence_s):
+            async with errors_of(self.name, self._access), asyncio.timeout(silence_s):
                 message = await call.read()
         except TimeoutError:
             raise NodeUnavailable(
@@ -181,9 +176,20 @@ class GrpcPeer:
             address = await asyncio.to_thread(_address_in, Path(address[1:]), self.name)
         if self._channel is None or address != self._address:
             await self.close()
-            self._channel = open_channel(address, self._tls, insecure=self._insecure)
+            self._channel = open_channel(address, self._access)
             self._address = address
+        elif self._channel.outdated():
+            self._renew(self._channel)
         return self._channel
+
+    def _renew(self, former: Channel) -> None:
+        """A new channel for what comes, by renewed files; those that do not fit together yet are left alone."""
+        try:
+            self._channel = open_channel(self._address, self._access)
+        except InvalidRequest as error:
+            _log.warning("what is shown to %s has changed and cannot be used: %s", self.name, error)
+        else:
+            former.retire()
 
 
 def _address_in(ready_file: Path, name: str) -> str:

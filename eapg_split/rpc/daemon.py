@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import grpc
@@ -14,6 +14,8 @@ import grpc
 from eapg_split.codecs import CODECS
 from eapg_split.errors import EapgError
 from eapg_split.rpc import methods
+from eapg_split.rpc.access import Access
+from eapg_split.rpc.authorisation import Authoriser
 from eapg_split.rpc.binding import announce, bind
 from eapg_split.rpc.client import GrpcPeer
 from eapg_split.rpc.health import Health
@@ -24,7 +26,6 @@ from eapg_split.rpc.status import ErrorTranslator
 from eapg_split.rpc.v1 import job_pb2, node_pb2  # noqa: F401  # reflection finds what is imported
 from eapg_split.runtime.allocator import keep_freed_memory
 from eapg_split.runtime.engine import OpenEngine, engine_opener
-from eapg_split.runtime.instruments import Instruments, Observing
 from eapg_split.runtime.neighbours import Neighbours
 from eapg_split.runtime.own_profile import ProfileHome
 from eapg_split.runtime.policy_state import PolicyStates, default_folder
@@ -40,23 +41,21 @@ _SPARE_CALLS = 64  # for Describe, health and the like, beside the sessions
 
 
 def run_daemon(
-    settings: DaemonSettings,
-    *,
-    open_engine: OpenEngine,
-    observe: Callable[[DaemonSettings], Observing],
-    open_sink: OpenSink | None = None,
+    settings: DaemonSettings, *, open_engine: OpenEngine, open_sink: OpenSink | None = None
 ) -> int:
     """Serves until SIGTERM or SIGINT and returns the exit code. With `open_sink` it accepts jobs too.
 
     Raises InvalidRequest for an address that cannot be used, before anything is served.
     """
-    observing = observe(settings)
+    logging.basicConfig(
+        format=f"%(asctime)s {settings.node} %(levelname)s %(message)s", level=logging.WARNING
+    )
     if settings.profile is not None and settings.profile.exists():
         read_profile(settings.profile)  # says at once what is wrong with it
     keep_freed_memory()
-    worker = Worker(_setup(settings, open_engine, observing.instruments))
+    worker = Worker(_setup(settings, open_engine))
     try:
-        asyncio.run(_serve(settings, worker, open_sink, observing))
+        asyncio.run(_serve(settings, worker, open_sink))
     finally:
         worker.thread.close()
         worker.profile.save()
@@ -69,7 +68,7 @@ def run_daemon(
     return 0
 
 
-def _setup(settings: DaemonSettings, open_engine: OpenEngine, instruments: Instruments) -> WorkerSetup:
+def _setup(settings: DaemonSettings, open_engine: OpenEngine) -> WorkerSetup:
     opener = engine_opener(settings.engine, open_engine)
     return WorkerSetup(
         node=settings.node,
@@ -82,7 +81,6 @@ def _setup(settings: DaemonSettings, open_engine: OpenEngine, instruments: Instr
         open_telemetry=telemetry_opener(settings.telemetry),
         network=settings.network,
         profile_home=ProfileHome(settings.profile, settings.threads),
-        instruments=instruments,
     )
 
 
@@ -95,16 +93,12 @@ def _own_version() -> str:
         return "unknown"
 
 
-async def _serve(
-    settings: DaemonSettings, worker: Worker, open_sink: OpenSink | None, observing: Observing
-) -> None:
-    async with (
-        observing.serving(worker.telemetry) as metrics,
-        _peers(settings) as peers,
-        _signals() as signals,
-    ):
+async def _serve(settings: DaemonSettings, worker: Worker, open_sink: OpenSink | None) -> None:
+    authoriser = Authoriser(settings)
+    access = Access.of(settings)
+    async with _peers(settings, access) as peers, _signals() as signals:
         server = grpc.aio.server(
-            interceptors=(ErrorTranslator(),),
+            interceptors=(ErrorTranslator(), authoriser),
             options=methods.SERVER_OPTIONS,
             maximum_concurrent_rpcs=4 * settings.limits.sessions + _SPARE_CALLS,
         )
@@ -119,8 +113,9 @@ async def _serve(
                 worker,
                 peers,
                 open_sink,
-                open_peer=lambda peer: _open_peer(peer, settings),
+                open_peer=lambda peer: _open_peer(peer, access),
                 policy_states=PolicyStates(default_folder(settings.node)),
+                policy_code=settings.policy_code,
             )
             handlers.append(jobs.handler())
         server.add_generic_rpc_handlers(tuple(handlers))
@@ -129,7 +124,7 @@ async def _serve(
         try:
             address = bind(server, settings)
             await server.start()
-            announce(settings, address, metrics)
+            announce(settings, address)
             warming = asyncio.create_task(_warm(worker, health))
             await _until_stopped(settings.parent, signals)
             warming.cancel()
@@ -169,8 +164,8 @@ async def _drain(server: grpc.aio.Server, signals: "_Signals", drain_s: float) -
 
 
 @asynccontextmanager
-async def _peers(settings: DaemonSettings) -> AsyncIterator[list[GrpcPeer]]:
-    peers = [_open_peer(peer, settings) for peer in settings.peers]
+async def _peers(settings: DaemonSettings, access: Access) -> AsyncIterator[list[GrpcPeer]]:
+    peers = [_open_peer(peer, access) for peer in settings.peers]
     try:
         yield peers
     finally:
@@ -178,11 +173,11 @@ async def _peers(settings: DaemonSettings) -> AsyncIterator[list[GrpcPeer]]:
             await each.close()
 
 
-def _open_peer(peer: PeerAddress, settings: DaemonSettings) -> GrpcPeer:
+def _open_peer(peer: PeerAddress, access: Access) -> GrpcPeer:
     """Raises InvalidRequest for clear text beyond loopback, before anything is said."""
     if not peer.address.startswith("@"):
-        check_clear_text(peer.address, settings.tls, insecure=settings.insecure)
-    return GrpcPeer(peer, settings.tls, insecure=settings.insecure)
+        check_clear_text(peer.address, access.tls, insecure=access.insecure)
+    return GrpcPeer(peer, access)
 
 
 class _Signals:

@@ -13,8 +13,9 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from eapg_split.errors import InvalidRequest, NodeUnavailable, SessionNotFound
-from eapg_split.rpc.client import errors_of, open_channel
-from eapg_split.runtime.settings import TlsFiles
+from eapg_split.rpc.access import LOOPBACK, Access
+from eapg_split.rpc.channels import open_channel
+from eapg_split.rpc.client import errors_of
 
 _CHECK: Final = f"/{health.SERVICE_NAME}/Check"
 _SERVING: Final = health_pb2.HealthCheckResponse.SERVING
@@ -49,16 +50,14 @@ class Health:
             await self._servicer.set(name, status)
 
 
-async def is_serving(
-    address: str, service: str = "", *, tls: TlsFiles | None = None, insecure: bool = False
-) -> bool:
+async def is_serving(address: str, service: str = "", access: Access = LOOPBACK) -> bool:
     """Whether the daemon at `address` says that it serves, as a whole or by one of its services.
 
     Raises NodeUnavailable where nobody answers within 5 s, InvalidRequest for a service that it does not have.
     """
-    channel = open_channel(address, tls, insecure=insecure)
+    channel = open_channel(address, access)
     try:
-        async with errors_of(address), asyncio.timeout(_ANSWER_S):
+        async with errors_of(address, access), asyncio.timeout(_ANSWER_S):
             call = channel.unary_unary(
                 _CHECK,
                 request_serializer=health_pb2.HealthCheckRequest.SerializeToString,

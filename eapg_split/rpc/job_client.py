@@ -12,7 +12,9 @@ from eapg_split.domain.request import Request
 from eapg_split.errors import CorruptPayload
 from eapg_split.planner.policy import Objective
 from eapg_split.rpc import methods
-from eapg_split.rpc.client import GrpcPeer, errors_of, open_channel
+from eapg_split.rpc.access import LOOPBACK, Access
+from eapg_split.rpc.channels import open_channel
+from eapg_split.rpc.client import GrpcPeer, errors_of
 from eapg_split.rpc.convert import request_to_proto
 from eapg_split.rpc.convert_job import event_from_proto
 from eapg_split.rpc.convert_outlook import survey_from_proto
@@ -20,7 +22,7 @@ from eapg_split.rpc.convert_wishes import wishes_to_proto
 from eapg_split.rpc.v1 import job_pb2, outlook_pb2
 from eapg_split.runtime.events import JobDone, JobEvent
 from eapg_split.runtime.peer import NodeDescription
-from eapg_split.runtime.settings import PeerAddress, TlsFiles
+from eapg_split.runtime.settings import PeerAddress
 from eapg_split.runtime.survey import Survey
 
 _OUTLOOK_S: Final = 30.0  # a node that does not answer is waited for 10 s
@@ -41,14 +43,6 @@ class JobOptions:
 
 
 @dataclass(frozen=True)
-class Access:
-    """How to speak to a daemon: mutual TLS, or clear text on loopback (elsewhere only where `insecure`)."""
-
-    tls: TlsFiles | None = None
-    insecure: bool = False
-
-
-@dataclass(frozen=True)
 class RunningJob:
     """A job that a device's daemon runs now."""
 
@@ -56,9 +50,6 @@ class RunningJob:
     step: int
     total_steps: int
     elapsed_s: float
-
-
-LOOPBACK = Access()
 
 
 async def generate(
@@ -79,7 +70,7 @@ async def generate(
         )(message)
         done = False
         try:
-            while (event := await _next_event(call, address)) is not None:
+            while (event := await _next_event(call, address, access)) is not None:
                 done = isinstance(event, JobDone)
                 yield event
         finally:
@@ -96,7 +87,7 @@ async def cancel(address: str, session: str, *, access: Access = LOOPBACK) -> bo
             request_serializer=job_pb2.CancelRequest.SerializeToString,
             response_deserializer=job_pb2.CancelReply.FromString,
         )
-        async with errors_of(address):
+        async with errors_of(address, access):
             return bool((await call(job_pb2.CancelRequest(session=session))).found)
 
 
@@ -108,7 +99,7 @@ async def list_jobs(address: str, *, access: Access = LOOPBACK) -> tuple[Running
             request_serializer=job_pb2.ListRequest.SerializeToString,
             response_deserializer=job_pb2.ListReply.FromString,
         )
-        async with errors_of(address):
+        async with errors_of(address, access):
             reply = await call(job_pb2.ListRequest())
     return tuple(RunningJob(job.session, job.step, job.total_steps, job.elapsed_s) for job in reply.jobs)
 
@@ -126,14 +117,14 @@ async def outlook(
             request_serializer=job_pb2.GenerateRequest.SerializeToString,
             response_deserializer=outlook_pb2.OutlookReply.FromString,
         )
-        async with errors_of(address):
+        async with errors_of(address, access):
             reply = await call(_request(request, options), timeout=_OUTLOOK_S)
     return survey_from_proto(reply, steps)
 
 
 async def describe(peer: PeerAddress, *, access: Access = LOOPBACK) -> NodeDescription:
     """Asks any daemon who it is. Raises NodeUnavailable."""
-    client = GrpcPeer(peer, access.tls, insecure=access.insecure)
+    client = GrpcPeer(peer, access)
     try:
         return await client.describe()
     finally:
@@ -155,11 +146,11 @@ def _request(request: Request, options: JobOptions) -> job_pb2.GenerateRequest:
 
 
 async def _next_event(
-    call: "grpc.aio.UnaryStreamCall[job_pb2.GenerateRequest, job_pb2.JobEvent]", address: str
+    call: "grpc.aio.UnaryStreamCall[job_pb2.GenerateRequest, job_pb2.JobEvent]", address: str, access: Access
 ) -> JobEvent | None:
     """None at the end of a stream that ended well."""
     try:
-        async with errors_of(address):
+        async with errors_of(address, access):
             message = await call.read()
             return event_from_proto(message) if isinstance(message, job_pb2.JobEvent) else None
     except Exception:
@@ -170,7 +161,7 @@ async def _next_event(
 
 @asynccontextmanager
 async def _channel(address: str, access: Access) -> AsyncIterator[grpc.aio.Channel]:
-    channel = open_channel(address, access.tls, insecure=access.insecure)
+    channel = open_channel(address, access)
     try:
         yield channel
     finally:

@@ -12,6 +12,7 @@ from eapg_split.domain.error_budget import DEFAULT_QUALITY_DB, MAX_QUALITY_DB, M
 from eapg_split.errors import CapacityExceeded, InvalidRequest
 from eapg_split.planner.dp_static import DpStaticPolicy
 from eapg_split.planner.policy import Policy
+from eapg_split.rpc.authorisation import check_policy
 from eapg_split.rpc.client import GrpcPeer
 from eapg_split.rpc.convert import request_from_proto
 from eapg_split.rpc.convert_job import event_to_proto
@@ -30,7 +31,7 @@ from eapg_split.runtime.output import open_output
 from eapg_split.runtime.peer import Peer
 from eapg_split.runtime.policy_host import open_policy
 from eapg_split.runtime.policy_state import PolicyStates
-from eapg_split.runtime.settings import PeerAddress
+from eapg_split.runtime.settings import PeerAddress, PolicyCode
 from eapg_split.runtime.sink import OpenSink
 from eapg_split.runtime.survey import survey
 from eapg_split.runtime.worker import Worker
@@ -67,6 +68,7 @@ class JobService:
         open_peer: Callable[[PeerAddress], GrpcPeer] | None = None,
         new_session: Callable[[], str] = lambda: uuid.uuid4().hex,
         policy_states: PolicyStates | None = None,
+        policy_code: PolicyCode = PolicyCode.LOCAL,
     ) -> None:
         self._worker = worker
         self._peers = tuple(peers)
@@ -74,6 +76,7 @@ class JobService:
         self._open_peer = open_peer
         self._new_session = new_session
         self._policy_states = policy_states
+        self._policy_code = policy_code
         self._jobs: dict[str, _Running] = {}
         self._surveys = 0
 
@@ -109,6 +112,7 @@ class JobService:
         self, request: job_pb2.GenerateRequest, context: "_Context[object, job_pb2.JobEvent]"
     ) -> None:
         """Runs one job; this task is the job, so a client that goes away cancels it."""
+        check_policy(request.policy, self._policy_code, context)
         job = self._accepted(request, await open_policy(request.policy))
         task = asyncio.current_task()
         assert task is not None

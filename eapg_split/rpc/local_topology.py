@@ -29,7 +29,6 @@ class RunningNode:
     tier: str
     address: str
     pid: int
-    metrics: str = ""  # where it shows them
 
 
 @dataclass(frozen=True)

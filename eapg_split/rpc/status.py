@@ -6,7 +6,7 @@ only where that name is absent.
 
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Iterable
 from types import MappingProxyType
 from typing import Final, cast
 from urllib.parse import quote, unquote
@@ -17,6 +17,7 @@ from grpc import StatusCode
 from eapg_split.errors import (
     LEAVES,
     MAX_RETRY_AFTER_S,
+    AccessDenied,
     CapacityExceeded,
     CorruptPayload,
     DeadlineExceeded,
@@ -27,7 +28,16 @@ from eapg_split.errors import (
     NodeUnavailable,
     SessionConflict,
     SessionNotFound,
+    Unauthenticated,
     Unsupported,
+)
+from eapg_split.rpc.wrapping import (
+    Context,
+    Continuation,
+    Handler,
+    behaviour_of,
+    is_ours,
+    with_behaviour,
 )
 
 CLASS_KEY: Final = "eapg-error"
@@ -46,8 +56,8 @@ _BY_CODE: Final = MappingProxyType(
     {
         StatusCode.INVALID_ARGUMENT: InvalidRequest,
         StatusCode.OUT_OF_RANGE: InvalidRequest,
-        StatusCode.UNAUTHENTICATED: InvalidRequest,
-        StatusCode.PERMISSION_DENIED: InvalidRequest,
+        StatusCode.UNAUTHENTICATED: Unauthenticated,
+        StatusCode.PERMISSION_DENIED: AccessDenied,
         StatusCode.UNIMPLEMENTED: Unsupported,
         StatusCode.FAILED_PRECONDITION: InfeasiblePlan,
         StatusCode.NOT_FOUND: SessionNotFound,
@@ -112,13 +122,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError, node: str) -> EapgError:
     return from_status(error.code(), error.details() or "", trailing, node=node)
 
 
-_Context = grpc.aio.ServicerContext
-_Behaviour = Callable[[object, "_Context[object, object]"], Awaitable[object]]
-_Handler = grpc.RpcMethodHandler
-_MakeHandler = Callable[[_Behaviour, object, object], "_Handler[object, object]"]
-
-
-async def reported(call: Awaitable[object], context: "_Context[object, object]") -> object:
+async def reported(call: Awaitable[object], context: "Context[object, object]") -> object:
     """Awaits a handler and ends the call with the status of what it raised; nothing else ever aborts."""
     try:
         return await call
@@ -136,35 +140,19 @@ async def reported(call: Awaitable[object], context: "_Context[object, object]")
 
 
 class ErrorTranslator(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # not generic when it runs
-    """Wraps every handler of our services; the standard ones (health, reflection) speak gRPC themselves.
-
-    Our streaming handlers are coroutines that write to their context, so one wrapper serves all shapes.
-    """
+    """Wraps every handler of our services; the standard ones (health, reflection) speak gRPC themselves."""
 
     async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["_Handler[object, object]"]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> "_Handler[object, object]":
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> "Handler[object, object]":
         """The handler for a call, wrapped where it is ours; None, whatever the stubs say, where there is none."""
         handler = await continuation(handler_call_details)
         ours: object = handler
-        if ours is not None and handler_call_details.method.startswith("/eapg_split."):
-            return _wrapped(handler)
-        return handler
+        if ours is None or not is_ours(handler_call_details.method):
+            return handler
+        inner = behaviour_of(handler)
 
+        async def behaviour(request: object, context: "Context[object, object]") -> object:
+            return await reported(inner(request, context), context)
 
-def _wrapped(handler: "_Handler[object, object]") -> "_Handler[object, object]":
-    if handler.request_streaming:
-        shape: tuple[object, object] = (grpc.stream_stream_rpc_method_handler, handler.stream_stream)
-    elif handler.response_streaming:
-        shape = (grpc.unary_stream_rpc_method_handler, handler.unary_stream)
-    else:
-        shape = (grpc.unary_unary_rpc_method_handler, handler.unary_unary)
-    # the stubs describe synchronous handlers only
-    make, inner = cast(_MakeHandler, shape[0]), cast(_Behaviour, shape[1])
-
-    async def behaviour(request: object, context: "_Context[object, object]") -> object:
-        return await reported(inner(request, context), context)
-
-    return make(behaviour, handler.request_deserializer, handler.response_serializer)
+        return with_behaviour(handler, behaviour)

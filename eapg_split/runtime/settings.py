@@ -15,11 +15,33 @@ MAX_PRICE_PER_S: Final = 1e6
 
 @dataclass(frozen=True)
 class TlsFiles:
-    """PEM files of mutual TLS: who signs (`ca`), who this node is (`cert`), and its private `key`."""
+    """PEM files of TLS: who signs (`ca`), who this node is (`cert`), and its private `key`; these two may be absent.
+
+    Without them a caller shows a token instead; a daemon that listens needs them.
+    """
 
     ca: Path
-    cert: Path
-    key: Path
+    cert: Path | None = None
+    key: Path | None = None
+
+    def __post_init__(self) -> None:
+        if (self.cert is None) != (self.key is None):
+            raise InvalidRequest(
+                "TLS needs a certificate and its key, or neither of them: add the other one."
+            )
+
+    @property
+    def paths(self) -> tuple[Path | None, ...]:
+        """The three files, in the order of the fields."""
+        return self.ca, self.cert, self.key
+
+
+class PolicyCode(StrEnum):
+    """From whom a daemon takes policies as `module:Class` or a path: such code runs with the daemon's rights."""
+
+    LOCAL = "local"  # callers on this machine
+    ANY = "any"
+    NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -75,33 +97,6 @@ class Network:
         return self.probe_metered or not metered
 
 
-class LogFormat(StrEnum):
-    """How a log is written."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-LOG_LEVELS: Final = ("debug", "info", "warning", "error")
-
-
-@dataclass(frozen=True)
-class Observe:
-    """How a daemon is watched: `metrics` is HOST:PORT, `traces` is file:PATH or otlp:URL; empty is not at all."""
-
-    metrics: str = ""
-    metrics_public: bool = False  # also where other machines can read them
-    traces: str = ""
-    log_format: LogFormat = LogFormat.TEXT
-    log_level: str = "warning"
-
-    def __post_init__(self) -> None:
-        if self.log_level not in LOG_LEVELS:
-            raise InvalidRequest(
-                f"There is no log level {self.log_level!r}: choose one of {', '.join(LOG_LEVELS)}."
-            )
-
-
 @dataclass(frozen=True)
 class DaemonSettings:
     """One node's configuration. `engine` is a kind ("onnx", "torch") or `module:callable` that opens one."""
@@ -116,6 +111,9 @@ class DaemonSettings:
     profile: Path | None = None  # None is the node's own, in the default place
     tls: TlsFiles | None = None
     insecure: bool = False
+    tokens: Path | None = None  # the join tokens that are taken, instead of certificates
+    token_file: Path | None = None  # the token that is shown to other nodes
+    policy_code: PolicyCode = PolicyCode.LOCAL
     ready_file: Path | None = None
     parent: int | None = None  # exit when this process is gone
     drain_s: float = 10.0
@@ -123,7 +121,6 @@ class DaemonSettings:
     price_per_s: float = 0.0  # money for a second of computing, in the unit of whoever compares nodes
     telemetry: str = "auto"  # where it comes from, see runtime.telemetry.choice
     network: Network = field(default_factory=Network)
-    observe: Observe = field(default_factory=Observe)
 
     def __post_init__(self) -> None:
         if not 0 <= self.price_per_s <= MAX_PRICE_PER_S:

@@ -13,7 +13,8 @@ from eapg_split.cli.app import app
 from eapg_split.domain.error_budget import DEFAULT_QUALITY_DB
 from eapg_split.domain.request import Request
 from eapg_split.errors import LEAVES, EapgError, NodeUnavailable
-from eapg_split.rpc.job_client import Access, JobOptions
+from eapg_split.rpc.access import Access
+from eapg_split.rpc.job_client import JobOptions
 from eapg_split.rpc.local_topology import LocalTopology, RunningNode
 from eapg_split.runtime.events import JobEvent, OutputChunk, OutputFile
 from tests.cli.conftest import VIDEO, Tell, story

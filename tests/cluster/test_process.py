@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,9 +16,9 @@ import pytest
 from grpc_reflection.v1alpha import reflection_pb2
 
 from eapg_split.errors import InvalidRequest, NodeUnavailable
-from eapg_split.rpc.job_client import Access, describe
+from eapg_split.rpc.job_client import describe
 from eapg_split.rpc.local_topology import local_topology
-from eapg_split.runtime.settings import PeerAddress, TlsFiles
+from eapg_split.runtime.settings import PeerAddress
 from tests.daemons import FAST, NOT_SERVING, SERVING, daemon, health_of, refused, watched_health
 from tests.nodes import until
 
@@ -144,37 +143,3 @@ async def test_a_second_signal_does_not_wait() -> None:
             await until(
                 lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, within_s=5
             )
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a CA, a certificate that it signed, and one of a stranger."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    folder = tmp_path_factory.mktemp("tls")
-    for name in ("ca", "stranger"):
-        _openssl(
-            folder,
-            f"req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={name} -keyout {name}.key -out {name}.pem",
-        )
-    _openssl(folder, "req -newkey rsa:2048 -nodes -subj /CN=node -keyout node.key -out node.csr")
-    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
-    _openssl(folder, "x509 -req -in node.csr -CA ca.pem -CAkey ca.key -days 2 -extfile names -out node.pem")
-    return folder
-
-
-def _openssl(folder: Path, arguments: str) -> None:
-    subprocess.run(["openssl", *arguments.split()], cwd=folder, check=True, capture_output=True)
-
-
-async def test_mutual_tls_lets_in_only_who_was_signed(authority: Path) -> None:
-    tls = TlsFiles(authority / "ca.pem", authority / "node.pem", authority / "node.key")
-    flags = ["--tls-ca", str(tls.ca), "--tls-cert", str(tls.cert), "--tls-key", str(tls.key)]
-    async with daemon(*flags) as (_, address):
-        peer = PeerAddress("edge", address)
-        assert (await describe(peer, access=Access(tls))).node.id == "edge"
-        stranger = TlsFiles(tls.ca, authority / "stranger.pem", authority / "stranger.key")
-        for access in (Access(stranger), Access()):
-            with pytest.raises(NodeUnavailable):
-                await describe(peer, access=access)
-        assert (await describe(peer, access=Access(tls))).node.id == "edge"
