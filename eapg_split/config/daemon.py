@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from eapg_split.config.observe import add_observe_flags, observe_of, observed
 from eapg_split.config.tables import Table, load_toml, path_of, peers_of, tls_of
 from eapg_split.domain.topology import NodeId, Tier
 from eapg_split.errors import InvalidRequest
@@ -32,6 +33,7 @@ _DAEMON_KEYS: Final = MappingProxyType(
         "limits": dict,
         "telemetry": dict,
         "network": dict,
+        "observe": dict,
     }
 )
 _TELEMETRY_KEYS: Final = MappingProxyType({"source": str})
@@ -72,6 +74,7 @@ def read_daemon_file(path: Path, tier: Tier) -> DaemonSettings:
         drain_s=table.get("drain_s", defaults.drain_s),
         price_per_s=table.get("price_per_s", defaults.price_per_s),
         telemetry=telemetry.get("source", defaults.telemetry),
+        observe=observe_of(table),
         network=_network(Table(table.get("network", {}), _NETWORK_KEYS, path, "network")),
         limits=Limits(
             sessions=limits.get("sessions", Limits.sessions),
@@ -97,6 +100,7 @@ def daemon_settings(arguments: Sequence[str], tier: Tier) -> DaemonSettings:
         settings = replace(settings, policy_code=_policy_code(flags.policy_code))
     if flags.peer:
         settings = replace(settings, peers=tuple(_peer_flag(text) for text in flags.peer))
+    settings = replace(settings, observe=observed(settings.observe, flags))
     tls = (flags.tls_ca, flags.tls_cert, flags.tls_key)
     if any(tls):
         if not all(tls):
@@ -149,6 +153,7 @@ def _daemon_parser(tier: Tier) -> argparse.ArgumentParser:
         metavar="KIND",
         help="auto, sysfs:ROOT, psutil, termux, nvml, file:PATH or model (default: auto)",
     )
+    add_observe_flags(parser)
     add("--tls-ca", type=Path, metavar="PEM", help="who signs the certificates of this topology")
     add("--tls-cert", type=Path, metavar="PEM", help="this node's certificate")
     add("--tls-key", type=Path, metavar="PEM", help="this node's private key")

@@ -33,9 +33,14 @@ def bind(server: grpc.aio.Server, settings: DaemonSettings) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def announce(settings: DaemonSettings, address: str) -> None:
-    """Prints one line of JSON, and writes it to the ready file where one is wanted. Raises InvalidRequest."""
+def announce(settings: DaemonSettings, address: str, metrics: str = "") -> None:
+    """Prints one line of JSON, and writes it to the ready file where one is wanted. Raises InvalidRequest.
+
+    `metrics` is where they are shown, empty where they are not.
+    """
     ready = {"node": settings.node, "tier": settings.tier, "address": address, "pid": os.getpid()}
+    if metrics:
+        ready["metrics"] = metrics
     line = json.dumps(ready)
     if settings.ready_file is not None:
         part = settings.ready_file.with_name(f"{settings.ready_file.name}.part")

@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import grpc
@@ -26,6 +26,7 @@ from eapg_split.rpc.status import ErrorTranslator
 from eapg_split.rpc.v1 import job_pb2, node_pb2  # noqa: F401  # reflection finds what is imported
 from eapg_split.runtime.allocator import keep_freed_memory
 from eapg_split.runtime.engine import OpenEngine, engine_opener
+from eapg_split.runtime.instruments import Instruments, Observing
 from eapg_split.runtime.neighbours import Neighbours
 from eapg_split.runtime.own_profile import ProfileHome
 from eapg_split.runtime.policy_state import PolicyStates, default_folder
@@ -41,21 +42,23 @@ _SPARE_CALLS = 64  # for Describe, health and the like, beside the sessions
 
 
 def run_daemon(
-    settings: DaemonSettings, *, open_engine: OpenEngine, open_sink: OpenSink | None = None
+    settings: DaemonSettings,
+    *,
+    open_engine: OpenEngine,
+    observe: Callable[[DaemonSettings], Observing],
+    open_sink: OpenSink | None = None,
 ) -> int:
     """Serves until SIGTERM or SIGINT and returns the exit code. With `open_sink` it accepts jobs too.
 
     Raises InvalidRequest for an address that cannot be used, before anything is served.
     """
-    logging.basicConfig(
-        format=f"%(asctime)s {settings.node} %(levelname)s %(message)s", level=logging.WARNING
-    )
+    observing = observe(settings)
     if settings.profile is not None and settings.profile.exists():
         read_profile(settings.profile)  # says at once what is wrong with it
     keep_freed_memory()
-    worker = Worker(_setup(settings, open_engine))
+    worker = Worker(_setup(settings, open_engine, observing.instruments))
     try:
-        asyncio.run(_serve(settings, worker, open_sink))
+        asyncio.run(_serve(settings, worker, open_sink, observing))
     finally:
         worker.thread.close()
         worker.profile.save()
@@ -68,7 +71,7 @@ def run_daemon(
     return 0
 
 
-def _setup(settings: DaemonSettings, open_engine: OpenEngine) -> WorkerSetup:
+def _setup(settings: DaemonSettings, open_engine: OpenEngine, instruments: Instruments) -> WorkerSetup:
     opener = engine_opener(settings.engine, open_engine)
     return WorkerSetup(
         node=settings.node,
@@ -81,6 +84,7 @@ def _setup(settings: DaemonSettings, open_engine: OpenEngine) -> WorkerSetup:
         open_telemetry=telemetry_opener(settings.telemetry),
         network=settings.network,
         profile_home=ProfileHome(settings.profile, settings.threads),
+        instruments=instruments,
     )
 
 
@@ -93,10 +97,16 @@ def _own_version() -> str:
         return "unknown"
 
 
-async def _serve(settings: DaemonSettings, worker: Worker, open_sink: OpenSink | None) -> None:
+async def _serve(
+    settings: DaemonSettings, worker: Worker, open_sink: OpenSink | None, observing: Observing
+) -> None:
     authoriser = Authoriser(settings)
     access = Access.of(settings)
-    async with _peers(settings, access) as peers, _signals() as signals:
+    async with (
+        observing.serving(worker.telemetry) as metrics,
+        _peers(settings, access) as peers,
+        _signals() as signals,
+    ):
         server = grpc.aio.server(
             interceptors=(ErrorTranslator(), authoriser),
             options=methods.SERVER_OPTIONS,
@@ -124,7 +134,7 @@ async def _serve(settings: DaemonSettings, worker: Worker, open_sink: OpenSink |
         try:
             address = bind(server, settings)
             await server.start()
-            announce(settings, address)
+            announce(settings, address, metrics)
             warming = asyncio.create_task(_warm(worker, health))
             await _until_stopped(settings.parent, signals)
             warming.cancel()

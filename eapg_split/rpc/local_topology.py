@@ -29,6 +29,7 @@ class RunningNode:
     tier: str
     address: str
     pid: int
+    metrics: str = ""  # where it shows them
 
 
 @dataclass(frozen=True)

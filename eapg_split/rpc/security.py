@@ -1,6 +1,5 @@
 """Credentials from PEM files, and the rule that nothing but loopback is spoken in the clear by accident."""
 
-import ipaddress
 import logging
 
 import grpc
@@ -8,6 +7,7 @@ import grpc
 from eapg_split.errors import InvalidRequest
 from eapg_split.rpc.credential_files import Watched, read_pem
 from eapg_split.rpc.own_certificate import check_pair
+from eapg_split.runtime.addresses import is_loopback_host
 from eapg_split.runtime.settings import DaemonSettings, TlsFiles
 
 _log = logging.getLogger(__name__)
@@ -17,13 +17,7 @@ def is_loopback(address: str) -> bool:
     """Whether HOST:PORT (or a `unix:` path) cannot be reached from another machine."""
     if address.startswith("unix:"):
         return True
-    host = split_address(address)[0]
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_loopback_host(split_address(address)[0])
 
 
 def split_address(address: str) -> tuple[str, int]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, aclosing, contextmanager, suppress
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -98,7 +98,7 @@ class NodeService:
             header = await _run_header(stream.incoming)
             order, declaration = order_from_proto(header), declaration_from_proto(header.state)
             async with AsyncExitStack() as until_the_end:
-                until_the_end.enter_context(self._served(order, parent_of(context)))
+                served = until_the_end.enter_context(self._served(order, parent_of(context)))
                 async with self._worker.places.held(order):
                     came = await self._received(order, declaration, stream)
                     recall = Recall()
@@ -109,6 +109,8 @@ class NodeService:
                 began_s = asyncio.get_running_loop().time()
                 await _send(came, stream.outbox)
                 self._worker.handoff_spans(order.session).encoded(came.stop_step, came.outgoing, began_s)
+                served.close()  # whoever asked may end the call as soon as it has the last word
+                await stream.outbox.finish(_last_word(came))
 
     async def probe(self, requests: object, context: "_Context[bytes, bytes]") -> None:
         """Sends parts back as they came."""
@@ -139,11 +141,13 @@ class NodeService:
         self._stopping.set()
 
     @contextmanager
-    def _served(self, order: SegmentOrder, parent: str) -> Iterator[None]:
-        """The segment's span, in the trace of whoever asks for it."""
-        span = Span(Kind.SERVE, order.session, order.start_step, order.stop_step)
-        with belonging_to(parent), self._worker.setup.instruments.span(span):
-            yield
+    def _served(self, order: SegmentOrder, parent: str) -> Iterator[ExitStack]:
+        """The segment's span, in the trace of whoever asks for it; it ends with the block or what this yields."""
+        with ExitStack() as served:
+            served.enter_context(belonging_to(parent))
+            span = Span(Kind.SERVE, order.session, order.start_step, order.stop_step)
+            served.enter_context(self._worker.setup.instruments.span(span))
+            yield served
 
     async def _received(
         self, order: SegmentOrder, declaration: Declaration, stream: RunStream
@@ -216,7 +220,7 @@ def _put(outbox: Outbox, event: SegmentEvent) -> None:
 
 
 async def _send(result: SegmentResult, outbox: Outbox) -> None:
-    """The result, the previews that still wait, and the end."""
+    """The result, but for the last word about it."""
     outgoing = result.outgoing
     declaration = declaration_to_proto(outgoing.declaration)
     header = node_pb2.RunResult(state=declaration, stop_step=result.stop_step)
@@ -227,10 +231,14 @@ async def _send(result: SegmentResult, outbox: Outbox) -> None:
             for message in part_messages(ReplyField.PART, index, batch):
                 await outbox.send(message)
             index += len(batch)
+
+
+def _last_word(result: SegmentResult) -> bytes:
+    """What the segment cost."""
     cost = node_pb2.RunDone(
         compute_s=result.compute_s,
         peak_rss_bytes=result.peak_rss_bytes,
-        encode_s=outgoing.encode_s,
+        encode_s=result.outgoing.encode_s,
         further_peaks=result.further_peaks,
     )
-    await outbox.finish(pack(ReplyField.DONE, cost.SerializeToString()))
+    return pack(ReplyField.DONE, cost.SerializeToString())

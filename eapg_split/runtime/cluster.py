@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from eapg_split.domain.topology import NodeId, Tier, Topology
-from eapg_split.errors import DeadlineExceeded, EapgError, InvalidRequest, NodeUnavailable, Retry, Unsupported
+from eapg_split.errors import EapgError, InvalidRequest, NodeUnavailable, Unsupported
 from eapg_split.runtime.deadline import Deadline
 from eapg_split.runtime.peer import PROTOCOL_VERSION, NodeDescription, Peer
 from eapg_split.runtime.worker import Worker
@@ -58,9 +58,9 @@ class Cluster:
         _check_compatible(self._own, answer)
 
     async def discover(self, deadline: Deadline) -> tuple[str, ...]:
-        """Describes every node; returns one sentence if some cannot be reached, and goes on without them.
+        """Describes every node; returns one sentence if some cannot be used, and goes on without them.
 
-        Raises Unsupported for a node with other weights or another protocol, InvalidRequest for repeated ids.
+        Those are who does not answer, and who answers what cannot be: whatever a remote node says, it ends no job.
         """
         limit = deadline.capped(_DESCRIBE_S)
         own = await self.worker.describe()
@@ -68,24 +68,30 @@ class Cluster:
         self._own, nodes, missing = own, [own.node], []
         self._described[own.node.id] = own
         for peer, answer in zip(self._peers, answers, strict=True):
-            if isinstance(answer, EapgError):
-                missing.append(f"{peer.name} ({answer.message.rstrip('.')})")
+            try:
+                answer = self._accepted(own, answer)
+            except EapgError as error:
+                missing.append(f"{peer.name} ({error.message.rstrip('.')})")
                 continue
-            _check_compatible(own, answer)
-            if answer.node.id == own.node.id or answer.node.id in self._reached:
-                raise InvalidRequest(
-                    f"Two nodes are called {answer.node.id!r}: give each daemon its own --node."
-                )
-            if answer.node.tier is Tier.DEVICE:
-                raise InvalidRequest(
-                    f"{peer.name} is a device node: list only edge and cloud nodes as peers."
-                )
             self._reached[answer.node.id] = peer
             self._described[answer.node.id] = answer
             nodes.append(answer.node)
         self._topology = Topology(tuple(nodes))
         self.missing = tuple(missing)
-        return (f"Going on without nodes that cannot be reached: {', '.join(missing)}.",) if missing else ()
+        return (f"Going on without nodes that cannot be used: {', '.join(missing)}.",) if missing else ()
+
+    def _accepted(self, own: NodeDescription, answer: NodeDescription | EapgError) -> NodeDescription:
+        """What a node said of itself. Raises why it cannot take part."""
+        if isinstance(answer, EapgError):
+            raise answer
+        _check_compatible(own, answer)
+        if answer.node.id == own.node.id or answer.node.id in self._reached:
+            raise InvalidRequest(f"Two nodes are called {answer.node.id!r}: give each daemon its own --node.")
+        if answer.node.tier is Tier.DEVICE:
+            raise InvalidRequest(
+                f"{answer.node.id} is a device node: list only edge and cloud nodes as peers."
+            )
+        return answer
 
 
 async def _described(peer: Peer, limit_s: float) -> NodeDescription | EapgError:
@@ -94,11 +100,7 @@ async def _described(peer: Peer, limit_s: float) -> NodeDescription | EapgError:
             return await peer.describe()
     except TimeoutError:
         return NodeUnavailable(f"no answer within {limit_s:.0f} s")
-    except (NodeUnavailable, DeadlineExceeded) as error:
-        return error
     except EapgError as error:
-        if error.retry is Retry.NEVER:
-            raise
         return error
 
 

@@ -97,6 +97,33 @@ class Network:
         return self.probe_metered or not metered
 
 
+class LogFormat(StrEnum):
+    """How a log is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True)
+class Observe:
+    """How a daemon is watched: `metrics` is HOST:PORT, `traces` is file:PATH or otlp:URL; empty is not at all."""
+
+    metrics: str = ""
+    metrics_public: bool = False  # also where other machines can read them
+    traces: str = ""
+    log_format: LogFormat = LogFormat.TEXT
+    log_level: str = "warning"
+
+    def __post_init__(self) -> None:
+        if self.log_level not in LOG_LEVELS:
+            raise InvalidRequest(
+                f"There is no log level {self.log_level!r}: choose one of {', '.join(LOG_LEVELS)}."
+            )
+
+
 @dataclass(frozen=True)
 class DaemonSettings:
     """One node's configuration. `engine` is a kind ("onnx", "torch") or `module:callable` that opens one."""
@@ -121,6 +148,7 @@ class DaemonSettings:
     price_per_s: float = 0.0  # money for a second of computing, in the unit of whoever compares nodes
     telemetry: str = "auto"  # where it comes from, see runtime.telemetry.choice
     network: Network = field(default_factory=Network)
+    observe: Observe = field(default_factory=Observe)
 
     def __post_init__(self) -> None:
         if not 0 <= self.price_per_s <= MAX_PRICE_PER_S:

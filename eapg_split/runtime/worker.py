@@ -18,6 +18,7 @@ from eapg_split.domain.telemetry import MAX_RESIDENT, LinkSight, Telemetry, read
 from eapg_split.domain.topology import Node, NodeId, Tier
 from eapg_split.domain.workload import StageKind, Workload
 from eapg_split.errors import (
+    CapacityExceeded,
     DeadlineExceeded,
     EapgError,
     EngineFailure,
@@ -246,6 +247,11 @@ class Worker:
         except EapgError as error:
             error.node_id = error.node_id or self.setup.node
             raise
+        except MemoryError as error:
+            raise CapacityExceeded(
+                f"Node {self.setup.node} ran out of memory while {doing}: give it more, or place the work elsewhere.",
+                node_id=self.setup.node,
+            ) from error
         except Exception as error:
             _log.exception("the engine failed while %s", doing)
             raise EngineFailure(

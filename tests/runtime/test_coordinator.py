@@ -295,17 +295,21 @@ async def test_nodes_that_cannot_be_reached_are_named(sha: str) -> None:
         await run_job("edge-only", Absent(Tier.EDGE), Watched(Tier.CLOUD))
 
 
-async def test_nodes_with_other_weights_or_a_taken_name_are_refused() -> None:
+async def test_nodes_with_other_weights_or_a_taken_name_are_left_out(sha: str) -> None:
     class Stranger(Watched):
         async def describe(self) -> NodeDescription:
             return replace(await super().describe(), fingerprint="0" * 64)
 
-    with pytest.raises(Unsupported, match="same version"):
-        await run_job("pyramid", Stranger(Tier.EDGE))
-    with pytest.raises(InvalidRequest, match="Two nodes"):
-        await run_job("pyramid", Watched(Tier.EDGE), Watched(Tier.EDGE))
-    with pytest.raises(InvalidRequest, match="device"):
-        await run_job("pyramid", LoopbackPeer(toy_worker("other", Tier.DEVICE)))
+    other = LoopbackPeer(toy_worker("other", Tier.DEVICE))
+    for peer, why in (
+        (Stranger(Tier.EDGE), "same version"),
+        (Watched(Tier.CLOUD), "Two nodes"),
+        (other, "device node"),
+    ):
+        result = await run_job("pyramid", Watched(Tier.CLOUD), peer)
+        assert why in result.notices
+        assert result.ran == [("device", 0, 5), ("cloud", 5, 9), ("device", 9, 10)]
+        assert result.done.frames_sha256 == sha
 
 
 async def test_what_cannot_be_written_is_said_and_nothing_is_left(

@@ -24,6 +24,12 @@ class _Broken(EapgPipeline):
         raise ZeroDivisionError("inside the engine")
 
 
+class _Greedy(EapgPipeline):
+    def run_step(self, workload: Workload, step: int, state: Latent) -> Latent:
+        del workload, step, state
+        raise MemoryError
+
+
 class _NotANumber(EapgPipeline):
     def run_step(self, workload: Workload, step: int, state: Latent) -> Latent:
         after = super().run_step(workload, step, state)
@@ -65,6 +71,13 @@ async def test_a_failing_engine_is_named_and_final(engine: type[EapgPipeline]) -
         await worker.execute(order(5, 9), undivided(5), ignore)
     assert caught.value.node_id == "edge"
     assert "inside the engine" not in caught.value.message
+
+
+async def test_a_node_without_memory_is_full() -> None:
+    worker = toy_worker("edge", Tier.EDGE, engine=lambda: _Greedy(ToyNetworks(), kind="toy"))
+    with pytest.raises(CapacityExceeded, match="out of memory"):
+        await worker.execute(order(5, 9), undivided(5), ignore)
+    assert worker.running_sessions == 0
 
 
 async def test_an_engine_that_cannot_be_opened_says_why() -> None:

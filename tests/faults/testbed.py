@@ -1,0 +1,169 @@
+"""Three real daemons with a relay before each remote one, which are whole again after every fault."""
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from eapg_split.domain.latent import Latent
+from eapg_split.domain.request import Request
+from eapg_split.rpc.job_client import JobOptions, describe, generate, list_jobs, outlook
+from eapg_split.runtime.events import JobDone, JobEvent
+from eapg_split.runtime.settings import PeerAddress
+from tests.faults.daemons import Daemon, Footprint
+from tests.faults.kinds import REMOTES, Phase, Target
+from tests.faults.relay import Relay, open_relay
+from tests.toy_engine import open_engine
+
+REQUEST: Final = Request("A cat running", seconds=0.5, fps=8, width=64, height=64, steps=(2, 2, 3, 3))
+OPTIONS: Final = JobOptions(policy="pyramid", suffix="")
+JOB_S: Final = 120.0
+_READY_S: Final = 60.0
+_SETTLE_S: Final = 60.0
+_FILES: Final = 12  # connections and timers that a daemon may keep after a fault
+_GROWTH_BYTES: Final = 64 << 20
+
+
+def undivided(request: Request = REQUEST) -> str:
+    """SHA-256 over the frames of the run in one go, in this process."""
+    engine = open_engine("toy")
+    workload = engine.unroll(request)
+    state = Latent()
+    for step in range(workload.steps - 1):
+        state = engine.run_step(workload, step, state)
+    digest = hashlib.sha256()
+    for frame in engine.decode(workload, state):
+        digest.update(frame.tobytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What a job without faults does with a remote node: coded bytes of the state there and back, and its steps."""
+
+    there_bytes: int
+    back_bytes: int
+    steps: int
+
+
+class Testbed:
+    """Made by `open_testbed`; runs one trial at a time."""
+
+    __test__ = False  # not a test, whatever pytest thinks of its name
+
+    def __init__(self, daemons: Mapping[Target, Daemon], relays: Mapping[Target, Relay]) -> None:
+        self.daemons = daemons
+        self.relays = relays
+        self.passages: Mapping[Target, Passage] = {}
+
+    @property
+    def device(self) -> Daemon:
+        return self.daemons[Target.DEVICE]
+
+    async def run_job(self, request: Request = REQUEST, options: JobOptions = OPTIONS) -> list[JobEvent]:
+        """The events of a job, to the last. Raises the error that ended it."""
+        async with (
+            asyncio.timeout(JOB_S),
+            aclosing(generate(self.device.address, request, options)) as events,
+        ):
+            return [event async for event in events]
+
+    async def learn(self) -> None:
+        """Runs a job without faults, from which `passages` are known."""
+        events = await self.run_job()
+        done = events[-1]
+        assert isinstance(done, JobDone)
+        self.passages = {node: _passage(done, node) for node in REMOTES}
+
+    async def heal(self, lies: Mapping[Target, Phase] | None = None) -> None:
+        """Takes every fault back, restarts who died, and waits until the device sees everybody.
+
+        A node in `lies` is a rogue from now on, the others are honest.
+        """
+        lies = lies or {}
+        for relay in self.relays.values():
+            relay.heal()
+        for tier, daemon in self.daemons.items():
+            if daemon.alive and daemon.lie == lies.get(tier):
+                continue
+            await daemon.stop()
+            await daemon.start(lies.get(tier))
+        if not lies:
+            await self._seen()
+
+    async def footprints(self) -> dict[Target, Footprint]:
+        """What each daemon holds."""
+        return {tier: await asyncio.to_thread(each.footprint) for tier, each in self.daemons.items()}
+
+    async def left_behind(self, before: Mapping[Target, Footprint]) -> tuple[str, ...]:
+        """What of a job is still there after a while: nothing, if all is well."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _SETTLE_S
+        while True:
+            left = tuple([each async for each in self._left(before)])
+            if not left or loop.time() > until:
+                return left
+            await asyncio.sleep(0.05)
+
+    async def _left(self, before: Mapping[Target, Footprint]) -> AsyncIterator[str]:
+        if await list_jobs(self.device.address):
+            yield "a job of the device"
+        for tier, daemon in self.daemons.items():
+            sessions = (await describe(PeerAddress(tier, daemon.address))).running_sessions
+            if sessions:
+                yield f"{sessions} sessions of {tier}"
+            now, then = await asyncio.to_thread(daemon.footprint), before[tier]
+            for name, value in (("children", now.children), ("temporary files", len(now.temporary))):
+                if value:
+                    yield f"{value} {name} of {tier}"
+            if now.ports != 1:
+                yield f"{now.ports} ports of {tier}"
+            if now.pid == then.pid and now.files > then.files + _FILES:
+                yield f"{now.files - then.files} open files of {tier}"
+            if now.pid == then.pid and now.rss_bytes > then.rss_bytes + _GROWTH_BYTES:
+                yield f"{(now.rss_bytes - then.rss_bytes) >> 20} MiB of {tier}"
+
+    async def _seen(self) -> None:
+        steps = sum(REQUEST.steps) + 2
+        async with asyncio.timeout(_READY_S):
+            while True:
+                survey = await outlook(self.device.address, REQUEST, OPTIONS, steps=steps)
+                if len(survey.topology.nodes) == len(self.daemons):
+                    return
+                await asyncio.sleep(0.1)
+
+
+def _passage(done: JobDone, node: Target) -> Passage:
+    there = sum(hop.wire_bytes for hop in done.hops if hop.target == node)
+    back = sum(hop.wire_bytes for hop in done.hops if hop.source == node)
+    steps = sum(part.stop_step - part.start_step for part in done.segments if part.node == node)
+    assert min(there, back, steps) > 0, f"{node} takes no part in the job"
+    return Passage(there, back, steps)
+
+
+@asynccontextmanager
+async def open_testbed(*, seed: int = 0) -> AsyncIterator[Testbed]:
+    """Daemons and relays for as long as the block lasts; they leave nothing."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="eapg-split-faults-")))
+        daemons: dict[Target, Daemon] = {}
+        relays: dict[Target, Relay] = {}
+        for tier in REMOTES:
+            daemons[tier] = await _started(stack, Daemon(tier, folder))
+            relays[tier] = await stack.enter_async_context(open_relay(daemons[tier].port, seed=seed))
+        peers = [f"{tier}=127.0.0.1:{relay.port}" for tier, relay in relays.items()]
+        flags = [flag for peer in peers for flag in ("--peer", peer)]
+        daemons[Target.DEVICE] = await _started(stack, Daemon(Target.DEVICE, folder, flags))
+        testbed = Testbed(daemons, relays)
+        await testbed.learn()
+        yield testbed
+
+
+async def _started(stack: AsyncExitStack, daemon: Daemon) -> Daemon:
+    stack.push_async_callback(daemon.stop)
+    await daemon.start()
+    return daemon
