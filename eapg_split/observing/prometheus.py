@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -48,7 +48,7 @@ class Metrics:
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
-        self._looks = _Looks()
+        self._looks = _Looks(lambda name: self._label("node", name))
         self._labels: dict[str, dict[str, str]] = {}
         ends = ("source", "target")
         self._jobs = self._counter("jobs", "Jobs that ended here.", "outcome")
@@ -131,8 +131,9 @@ class Metrics:
 class _Looks(Collector):
     """The newest look at the node, what is known of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, node_label: Callable[[str], str]) -> None:
         self.now = Telemetry()
+        self._node_label = node_label
 
     def describe(self) -> Iterable[Metric]:
         """What there may be."""
@@ -147,8 +148,11 @@ class _Looks(Collector):
             if reading.known:
                 yield GaugeMetricFamily(f"{_PREFIX}_{name}", words, value=reading.value)
         rates = self._rates()
-        for sight in self.now.links:
-            rates.add_metric((sight.source, sight.target), sight.bits_per_s)
+        links = {
+            tuple(map(self._node_label, (sight.source, sight.target))): sight for sight in self.now.links
+        }
+        for ends, sight in links.items():
+            rates.add_metric(ends, sight.bits_per_s)
         yield rates
 
     def _rates(self) -> GaugeMetricFamily:
