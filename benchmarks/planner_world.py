@@ -30,7 +30,7 @@ from eapg_split.planner.policy import (
     TransferMeasured,
     Trigger,
 )
-from eapg_split.runtime.probe_budget import ProbeBudget
+from eapg_split.planner.probe_budget import ProbeBudget
 from simulations.traces import RateTrace
 
 DEVICE, EDGE, CLOUD = NodeId("device"), NodeId("edge"), NodeId("cloud")

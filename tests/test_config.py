@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from eapg_split.config import daemon_settings, read_daemon_file, read_nodes_file
 from eapg_split.domain.topology import NodeId, Tier
 from eapg_split.errors import InvalidRequest
+from eapg_split.planner.link_rates import Network
 from eapg_split.planner.models.radio import Technology
-from eapg_split.runtime.settings import DaemonSettings, Limits, Network, PeerAddress, TlsFiles
+from eapg_split.runtime.settings import DaemonSettings, Limits, PeerAddress, TlsFiles
 
 FULL = """
 node = "phone"

@@ -11,8 +11,9 @@ from eapg_split.config.observe import add_observe_flags, observe_of, observed
 from eapg_split.config.tables import Table, load_toml, path_of, peers_of, tls_of
 from eapg_split.domain.topology import NodeId, Tier
 from eapg_split.errors import InvalidRequest
+from eapg_split.planner.link_rates import Network
 from eapg_split.planner.models.radio import Technology
-from eapg_split.runtime.settings import DaemonSettings, Limits, Network, PeerAddress, PolicyCode, TlsFiles
+from eapg_split.runtime.settings import DaemonSettings, Limits, PeerAddress, PolicyCode, TlsFiles
 
 _DAEMON_KEYS: Final = MappingProxyType(
     {

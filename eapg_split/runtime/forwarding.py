@@ -13,11 +13,12 @@ from eapg_split.codecs.base import Fidelity
 from eapg_split.domain.latent import Latent
 from eapg_split.domain.topology import NodeId
 from eapg_split.errors import CorruptPayload, EapgError, NodeUnavailable
+from eapg_split.planner.link_rates import LinkRates
 from eapg_split.runtime.checkpoint import Checkpoint, Codecs, Departure
 from eapg_split.runtime.events import Accepted, Goodput, Hop, Passage, PreviewFrame, SegmentEvent, StepDone
 from eapg_split.runtime.handoff import Coded, Declaration, Encoding, Item, Outgoing, SameAsInput
 from eapg_split.runtime.handoff_spans import HandoffSpans
-from eapg_split.runtime.links import LinkRates, on_link
+from eapg_split.runtime.links import on_link
 from eapg_split.runtime.neighbours import Neighbour, Neighbours
 from eapg_split.runtime.peer import Emit, Onward, SegmentDone, SegmentOrder
 from eapg_split.runtime.recall import HandBack, Recall

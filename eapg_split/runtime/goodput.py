@@ -9,9 +9,8 @@ encoder. Such a pair says how fast the sender is, and is dropped.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
 
-LEAST_BYTES: Final = 64 * 1024  # smaller samples are joined with their neighbours
+from eapg_split.planner.link_rates import LEAST_BYTES
 
 
 @dataclass(frozen=True, slots=True)

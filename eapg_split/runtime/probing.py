@@ -14,19 +14,19 @@ from eapg_split.codecs.base import Part
 from eapg_split.domain.topology import NodeId
 from eapg_split.errors import EapgError
 from eapg_split.planner.priors import assumed_link
+from eapg_split.planner.probe_budget import (
+    LEAST_TRAIN_BYTES,
+    PART_BYTES,
+    PATIENCE_S,
+    QUICK_S,
+    due_after_s,
+    train_bytes,
+)
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.events import Goodput
 from eapg_split.runtime.goodput import Sample
-from eapg_split.runtime.probe_budget import LEAST_TRAIN_BYTES, MOST_TRAIN_BYTES
 
 FIRST_LOOK_S: Final = 0.25  # that a job waits before it plans
-PATIENCE_S: Final = 1.0  # with one message or train
-FRESH_S: Final = 6.0
-DARK_S: Final = 2.0  # as FRESH_S, after next to nothing came through: it may be back at any moment
-DARK_BITS_PER_S: Final = 200e3
-_PART_BYTES: Final = 8 * 1024
-_TRAIN_S: Final = 0.1  # how long a train should take
-_QUICK_S: Final = 0.1  # a train that took no longer, there and back, may be followed by a longer one
 _log = logging.getLogger(__name__)
 
 
@@ -92,12 +92,8 @@ class LinkProber:
         return (self._own, node), (node, self._own)
 
     def _old(self, node: NodeId) -> bool:
-        limit_s = DARK_S if self._dark(node) else FRESH_S
+        limit_s = due_after_s(self._links.bits_per_s(*way) for way in self._ways(node))
         return any(self._links.age_s(*way) > limit_s for way in self._ways(node))
-
-    def _dark(self, node: NodeId) -> bool:
-        rates = [self._links.bits_per_s(*way) for way in self._ways(node)]
-        return any(rate is not None and rate < DARK_BITS_PER_S for rate in rates)
 
     def _start(self, nodes: Iterable[NodeId]) -> None:
         if not self._links.network.may_probe:
@@ -120,7 +116,7 @@ class LinkProber:
                 while self._afford(node, size):
                     seconds = await self._train(node, peer, size)
                     longer = train_bytes(self._believed(node))
-                    if seconds > _QUICK_S or longer <= size:
+                    if seconds > QUICK_S or longer <= size:
                         break
                     size = longer
         except TimeoutError:
@@ -129,7 +125,7 @@ class LinkProber:
             _log.info("the link to %s was not probed: %s", node, error.message)
 
     async def _train(self, node: NodeId, peer: Probing, size: int) -> float:
-        echo = await peer.probe(_parts(size // _PART_BYTES, _PART_BYTES))
+        echo = await peer.probe(_parts(size // PART_BYTES, PART_BYTES))
         for (source, target), samples in zip(self._ways(node), (echo.outbound, echo.back), strict=True):
             for sample in samples:
                 self._links.observe(Goodput(source, target, sample.size_bytes, sample.seconds, 0.0))
@@ -150,12 +146,6 @@ class LinkProber:
             believed = self._links.bits_per_s(source, target)
             if believed is None or believed > 8 * size / PATIENCE_S:
                 self._links.observe(Goodput(source, target, size, PATIENCE_S, 0.0))
-
-
-def train_bytes(bits_per_s: float) -> int:
-    """How much to send in each direction so that it takes about a tenth of a second, within the bounds."""
-    wanted = int(bits_per_s / 8 * _TRAIN_S) // _PART_BYTES * _PART_BYTES
-    return min(MOST_TRAIN_BYTES, max(LEAST_TRAIN_BYTES, wanted))
 
 
 def _parts(count: int, size: int) -> list[Part]:

@@ -7,8 +7,7 @@ from typing import Final
 
 from eapg_split.domain.topology import NodeId, Tier
 from eapg_split.errors import InvalidRequest
-from eapg_split.planner.estimators import DEFAULT_ESTIMATOR, ESTIMATORS
-from eapg_split.planner.models.radio import Technology
+from eapg_split.planner.link_rates import Network
 
 MAX_PRICE_PER_S: Final = 1e6
 
@@ -70,31 +69,6 @@ class Limits:
         kept = min(self.kept_result_bytes, self.held_state_bytes)
         if min(self.sessions, self.payload_bytes, self.arrival_s) <= 0 or kept < 0:
             raise InvalidRequest("Limits must be positive numbers: correct [limits] in the configuration.")
-
-
-@dataclass(frozen=True)
-class Network:
-    """How this node reaches the others. `metered` None asks the technology; where it is, probes must be allowed."""
-
-    technology: Technology | None = None
-    metered: bool | None = None
-    probe_metered: bool = False
-    estimator: str = DEFAULT_ESTIMATOR
-
-    def __post_init__(self) -> None:
-        if self.estimator not in ESTIMATORS:
-            raise InvalidRequest(
-                f"There is no estimator {self.estimator!r} of a link's rate: choose one of"
-                f" {', '.join(ESTIMATORS)}."
-            )
-
-    @property
-    def may_probe(self) -> bool:
-        """Whether bytes may be spent on a look at a link."""
-        metered = self.metered
-        if metered is None:
-            metered = self.technology is not None and self.technology.metered
-        return self.probe_metered or not metered
 
 
 class LogFormat(StrEnum):

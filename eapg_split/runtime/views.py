@@ -11,9 +11,9 @@ from eapg_split.domain.plan import Plan
 from eapg_split.domain.topology import NodeId
 from eapg_split.domain.workload import Workload
 from eapg_split.errors import EapgError
-from eapg_split.planner.drift import Drift
 from eapg_split.planner.estimates import Estimates, LinkEstimate
 from eapg_split.planner.knowledge import NodeKnowledge
+from eapg_split.planner.news import News, StepSeen
 from eapg_split.planner.outlook import Outlook, codec_options
 from eapg_split.planner.policy import Occasion, PlanView, Transfer, Trigger
 from eapg_split.runtime.cluster import Cluster
@@ -23,9 +23,6 @@ from eapg_split.runtime.probing import FIRST_LOOK_S, LinkProber
 from eapg_split.runtime.routes import Routes
 from eapg_split.runtime.watch import NodeWatch
 
-SILENT_S: Final = 5.0  # without telemetry, of which there is some every second
-_MOVED: Final = 0.25  # of a link's rate, in logarithms, against what the plan believed
-_BAN_S: Final = 5.0  # for a lost node; twice as long each time
 _LOSSY_CUTS: Final = 3  # that share the error budget when the size of a lossy state is estimated
 
 
@@ -39,15 +36,10 @@ class Views:
         self._workload = workload
         self._watch = watch
         self.routes = Routes(cluster, watch.latest if watch is not None else lambda node: None)
-        self._drift = Drift()
+        self._news = News()
         self._began_s = asyncio.get_running_loop().time()
         self._outlook: Outlook | None = None
         self._prober: LinkProber | None = None
-        self._silent: set[NodeId] = set()
-        self._bans: dict[NodeId, float] = {}  # until when a lost node is left alone
-        self._lost: dict[NodeId, int] = {}
-        self._full: dict[NodeId, float] = {}  # until when a node that refused work takes none
-        self._believed: dict[tuple[NodeId, NodeId], float] = {}  # rates when the plan was made
 
     @property
     def last_step(self) -> int:
@@ -94,9 +86,9 @@ class Views:
 
         A full node is ready when it said that it will be; without estimates it is left out, unless `waiting`.
         """
-        gone = unavailable | (frozenset(self._silent) - {at})
+        gone = unavailable | (self._news.silent - {at})
         if self._outlook is None and not waiting:
-            gone |= {node for node in self._full if self.ready_in_s(node)} - {at}
+            gone |= self._news.full(asyncio.get_running_loop().time()) - {at}
         return PlanView(
             self._workload,
             self._cluster.topology,
@@ -123,76 +115,49 @@ class Views:
 
     def planned(self) -> None:
         """A plan was made by what is believed now: what drifts from here on is news."""
-        self._drift.rebase()
-        self._believed = {
-            link: estimate.bits_per_s for link, estimate in self._links().items() if estimate is not None
-        }
+        links = self._links().items()
+        self._news.planned({ends: link.bits_per_s for ends, link in links if link is not None})
 
     def stepped(self, event: StepDone, *, arrived: bool) -> Occasion:
         """Takes a finished step; `arrived` says that its node got the state just before it."""
         node = NodeId(event.node)
-        plain = Occasion(Trigger.STEP, "", node)
         if self._outlook is None:
-            return plain
+            return Occasion(Trigger.STEP, "", node)
         if self._prober is not None and event.step + 1 < self.last_step:
             self._prober.look_again()
         knowledge = self._knowledge(node)
-        predicted_s = self._outlook.step_seconds(node, knowledge, event.step, arrived=arrived)
+        expected_s = self._outlook.step_seconds(node, knowledge, event.step, arrived=arrived)
         guessed = self._outlook.guessed(node, knowledge, event.step)
-        before = self._drift.drifted(node, event.stage)
-        self._drift.observe(
-            node, event.stage, predicted_s=predicted_s, measured_s=event.seconds, uncertain=guessed
-        )
-        if before or not self._drift.drifted(node, event.stage):
-            return plain
-        factor = self._drift.factor(node, event.stage)
-        reason = f"Steps of {event.stage} on {node} take {factor:.2f} times what its profile says."
-        return Occasion(Trigger.DRIFT, reason, node)
+        return self._news.stepped(StepSeen(node, event.stage, event.seconds, expected_s, guessed))
 
     def moved(self, source: str, target: str) -> Occasion | None:
         """What there is to say of a link after a transfer: None while it is as the plan believed."""
-        link = NodeId(source), NodeId(target)
-        rate, believed = self._cluster.worker.links.bits_per_s(source, target), self._believed.get(link)
+        rate = self._cluster.worker.links.bits_per_s(source, target)
         if self._outlook is None or not rate:
             return None
-        if believed is None or abs(math.log(rate / believed)) > _MOVED:
-            self._believed[link] = rate
-            reason = f"The link from {source} to {target} carries {rate / 1e6:.3g} Mbit/s"
-            before = "of which nothing was known." if believed is None else f"and not {believed / 1e6:.3g}."
-            return Occasion(Trigger.LINK, f"{reason}, {before}", link[1])
-        return None
+        return self._news.moved((NodeId(source), NodeId(target)), rate)
 
     def silences(self) -> Iterator[Occasion]:
         """Nodes that fell silent, or are heard again, since this was asked last. Plans do without the silent ones."""
         if self._watch is None:
-            return
+            return iter(())
         others = [node.id for node in self._cluster.topology.nodes if not self._cluster.is_own(node.id)]
-        silent = {node for node in others if SILENT_S < self._watch.age_s(node) < math.inf}
-        for node in sorted(silent ^ self._silent):
-            words = f"{node} has fallen silent." if node in silent else f"{node} is heard again."
-            yield Occasion(Trigger.NODE, words, node)
-        self._silent = silent
+        return self._news.silences({node: self._watch.age_s(node) for node in others})
 
     def refused(self, node: NodeId, retry_after_s: float) -> None:
         """The node is full, and said when it will take work again."""
-        self._full[node] = asyncio.get_running_loop().time() + retry_after_s
+        self._news.refused(node, asyncio.get_running_loop().time() + retry_after_s)
 
     def ready_in_s(self, node: NodeId) -> float:
         """Seconds until a node that was full takes work again; 0 for the others."""
-        return max(0.0, self._full.get(node, 0.0) - asyncio.get_running_loop().time())
+        return self._news.ready_in_s(node, asyncio.get_running_loop().time())
 
     def returned(self, left_out: frozenset[NodeId]) -> list[NodeId]:
         """Those of the nodes that were lost which may be tried again: heard, and left alone long enough."""
         if self._watch is None:
             return []
-        now = asyncio.get_running_loop().time()
-        for node in left_out - self._bans.keys():
-            count = self._lost.get(node, 0)
-            self._lost[node] = count + 1
-            self._bans[node] = now + _BAN_S * 2**count
-        for node in self._bans.keys() - left_out:
-            del self._bans[node]
-        return [node for node in left_out if self._bans[node] < now and self._watch.age_s(node) <= SILENT_S]
+        ages_s = {node: self._watch.age_s(node) for node in left_out}
+        return self._news.returned(left_out, ages_s, asyncio.get_running_loop().time())
 
     def _estimates(self, start_step: int, at: NodeId | None, gone: frozenset[NodeId]) -> Estimates | None:
         if self._outlook is None:
@@ -203,7 +168,7 @@ class Views:
             for node in self._cluster.topology.nodes
         }
         return self._outlook.estimates(
-            nodes, self._links(), drift=self._drift, start_step=start_step, unavailable=gone
+            nodes, self._links(), drift=self._news.drift, start_step=start_step, unavailable=gone
         )
 
     def _knowledge(self, node: NodeId, *, ours: bool = True) -> NodeKnowledge:

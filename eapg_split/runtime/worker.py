@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -25,12 +26,12 @@ from eapg_split.errors import (
     InvalidRequest,
     Unsupported,
 )
+from eapg_split.planner.link_rates import LinkRates, Network
 from eapg_split.runtime.backlog import Backlog
 from eapg_split.runtime.engine import Engine
 from eapg_split.runtime.events import StepDone
 from eapg_split.runtime.handoff_spans import HandoffSpans
 from eapg_split.runtime.instruments import SILENT, Instruments, Kind, Span
-from eapg_split.runtime.links import LinkRates
 from eapg_split.runtime.memory import peak_resident_bytes, resident_bytes
 from eapg_split.runtime.neighbours import Neighbours
 from eapg_split.runtime.own_profile import OwnProfile, ProfileHome
@@ -40,7 +41,7 @@ from eapg_split.runtime.preview import preview_frames
 from eapg_split.runtime.recall import Reached, Recall
 from eapg_split.runtime.serial_thread import SerialThread
 from eapg_split.runtime.serving import Serving
-from eapg_split.runtime.settings import Limits, Network
+from eapg_split.runtime.settings import Limits
 from eapg_split.runtime.state_checks import check_finite, check_spec
 from eapg_split.runtime.telemetry.senses import Senses
 from eapg_split.runtime.telemetry.source import NoSensors, OpenTelemetry
@@ -72,7 +73,7 @@ class Worker:
     def __init__(self, setup: WorkerSetup) -> None:
         self.setup = setup
         self.thread = SerialThread("engine")
-        self.links = LinkRates(setup.node, setup.network)
+        self.links = LinkRates(setup.node, setup.network, clock=time.monotonic)
         self._engine: Engine | None = None
         self.places = Places(setup.node, setup.limits)
         self.senses = Senses(setup.open_telemetry(self.thread.busy_s))

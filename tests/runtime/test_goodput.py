@@ -2,7 +2,8 @@
 
 import pytest
 
-from eapg_split.runtime.goodput import LEAST_BYTES, Sample, Trip, samples
+from eapg_split.planner.link_rates import LEAST_BYTES
+from eapg_split.runtime.goodput import Sample, Trip, samples
 
 PART = 2 * LEAST_BYTES
 

@@ -2,6 +2,7 @@
 
 import math
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -12,10 +13,10 @@ from eapg_split.codecs.choice import Speed
 from eapg_split.domain.latent import Latent
 from eapg_split.errors import InvalidRequest
 from eapg_split.planner.estimates import LinkEstimate
+from eapg_split.planner.link_rates import STALE_S, LinkRates, Network
 from eapg_split.planner.models.radio import Technology
 from eapg_split.runtime.events import Goodput
-from eapg_split.runtime.links import STALE_S, LinkRates, on_link
-from eapg_split.runtime.settings import Network
+from eapg_split.runtime.links import on_link
 
 
 def sample(megabits_per_s: float, *, source: str = "device", target: str = "edge") -> Goodput:
@@ -23,7 +24,7 @@ def sample(megabits_per_s: float, *, source: str = "device", target: str = "edge
 
 
 def test_a_link_is_unknown_until_something_crossed_it() -> None:
-    rates = LinkRates()
+    rates = LinkRates(clock=time.monotonic)
     assert rates.bits_per_s("device", "edge") is None
     rates.observe(sample(8))
     assert rates.bits_per_s("device", "edge") == pytest.approx(8e6)
@@ -31,7 +32,7 @@ def test_a_link_is_unknown_until_something_crossed_it() -> None:
 
 
 def test_newer_samples_count_for_more_and_one_outlier_does_not_decide() -> None:
-    rates = LinkRates()
+    rates = LinkRates(clock=time.monotonic)
     for megabits in (10, 10, 10, 100):
         rates.observe(sample(megabits))
     once = rates.bits_per_s("device", "edge")
@@ -43,7 +44,7 @@ def test_newer_samples_count_for_more_and_one_outlier_does_not_decide() -> None:
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    rates = LinkRates()
+    rates = LinkRates(clock=time.monotonic)
     for number in range(3000):
         rates.observe(sample(5, target=f"node{number}"))
     assert rates.bits_per_s("device", "node0") is None
@@ -147,7 +148,7 @@ def test_what_others_are_told_is_bounded_and_newest_first() -> None:
 
 
 def test_the_radio_of_this_node_costs_its_battery() -> None:
-    rates = LinkRates("device", Network(Technology.LTE))
+    rates = LinkRates("device", Network(Technology.LTE), clock=time.monotonic)
     for source, target in (("device", "edge"), ("edge", "device"), ("edge", "cloud")):
         rates.observe(sample(5, source=source, target=target))
     up, down, elsewhere = (
@@ -160,7 +161,7 @@ def test_the_radio_of_this_node_costs_its_battery() -> None:
 
 
 def test_small_samples_count_for_less() -> None:
-    rates = LinkRates()
+    rates = LinkRates(clock=time.monotonic)
     rates.observe(sample(10))
     rates.observe(Goodput("device", "edge", 1000, 1000 * 8 / 100e6, 0.0))
     rate = rates.bits_per_s("device", "edge")
@@ -169,7 +170,7 @@ def test_small_samples_count_for_less() -> None:
 
 
 def test_a_sample_without_a_duration_says_nothing() -> None:
-    rates = LinkRates()
+    rates = LinkRates(clock=time.monotonic)
     rates.observe(Goodput("device", "edge", 1000, 0.0, 0.0))
     assert rates.bits_per_s("device", "edge") is None
 

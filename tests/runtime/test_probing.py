@@ -1,6 +1,7 @@
 """Links are looked at when a job needs to know them, and for few bytes."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -8,22 +9,25 @@ import pytest
 from eapg_split.codecs.base import Part
 from eapg_split.domain.topology import Tier
 from eapg_split.errors import NodeUnavailable
+from eapg_split.planner.link_rates import LinkRates, Network
 from eapg_split.planner.models.radio import Technology
+from eapg_split.planner.probe_budget import (
+    BYTES_PER_HOUR,
+    DARK_S,
+    FRESH_S,
+    LEAST_TRAIN_BYTES,
+    MOST_TRAIN_BYTES,
+    PATIENCE_S,
+    ProbeBudget,
+    train_bytes,
+)
 from eapg_split.rpc.probe import Probed
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.deadline import Deadline
 from eapg_split.runtime.events import Goodput
 from eapg_split.runtime.goodput import Sample
-from eapg_split.runtime.links import LinkRates
 from eapg_split.runtime.loopback import LoopbackPeer
-from eapg_split.runtime.probe_budget import (
-    BYTES_PER_HOUR,
-    LEAST_TRAIN_BYTES,
-    MOST_TRAIN_BYTES,
-    ProbeBudget,
-)
-from eapg_split.runtime.probing import DARK_S, FRESH_S, PATIENCE_S, LinkProber, train_bytes
-from eapg_split.runtime.settings import Network
+from eapg_split.runtime.probing import LinkProber
 from tests.nodes import grpc_peer, toy_worker
 
 
@@ -48,7 +52,7 @@ async def cluster_of(*peers: LoopbackPeer, network: Network | None = None) -> Cl
     cluster = Cluster(toy_worker("device", Tier.DEVICE), peers)
     await cluster.discover(Deadline())
     if network is not None:
-        cluster.worker.links = LinkRates("device", network)
+        cluster.worker.links = LinkRates("device", network, clock=time.monotonic)
     return cluster
 
 

@@ -261,7 +261,7 @@ async def test_a_lost_node_that_is_heard_again_is_used_again(
     monkeypatch: pytest.MonkeyPatch, sha: str
 ) -> None:
     """After a while in which it is left alone, and in the middle of what took its place."""
-    monkeypatch.setattr("eapg_split.runtime.views._BAN_S", 0.01)
+    monkeypatch.setattr("eapg_split.planner.news._BAN_S", 0.01)
     monkeypatch.setattr("eapg_split.runtime.replanner._TICK_S", 0.02)
     everywhere = dict.fromkeys(range(5, 9), "edge")
 
