@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from eapg_split.codecs.base import Part
 from eapg_split.domain.request import Request
 from eapg_split.errors import AccessDenied, EapgError, InvalidRequest, NodeUnavailable, Unauthenticated
 from eapg_split.rpc.access import Access
@@ -19,6 +18,7 @@ from eapg_split.rpc.tokens import read_rows, write_rows
 from eapg_split.runtime.settings import PeerAddress, TlsFiles
 from tests.credentials import authority, certificate, flags, token
 from tests.daemons import daemon, refused
+from tests.nodes import order
 
 pytestmark = pytest.mark.cluster
 
@@ -86,8 +86,8 @@ async def test_roles_say_who_may_do_what(certs: Path) -> None:
         with pytest.raises(AccessDenied, match="'edge' has the role edge and List is for client"):
             await list_jobs(address, access=Access(tls(certs, "edge")))
         peer = GrpcPeer(PeerAddress("device", address), Access(tls(certs, "me")))
-        with pytest.raises(AccessDenied, match="Probe is for device or edge or cloud"):
-            await peer.probe([Part.of(b"1")])
+        with pytest.raises(AccessDenied, match="Prepare is for device or edge or cloud"):
+            await peer.prepare(order(4, 6))
         await peer.close()
 
 
@@ -210,7 +210,7 @@ async def test_no_secret_is_told(certs: Path, tmp_path: Path) -> None:
             told.append(repr(await error_of(address, access)) + repr(access))
         peer = GrpcPeer(PeerAddress("edge", address), Access(ca, token_file=mine))
         with pytest.raises(AccessDenied) as caught:
-            await peer.probe([Part.of(b"1")])
+            await peer.prepare(order(4, 6))
         told += [repr(caught.value), repr(access.token()), repr(Access(token_file=mine).token())]
         await peer.close()
         (tmp_path / "tokens.json").write_text("no tokens any more")
