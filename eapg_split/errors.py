@@ -75,9 +75,9 @@ class DeadlineExceeded(EapgError):
 
 
 class CapacityExceeded(EapgError):
-    """Memory or the queue is full: place the work elsewhere, or here again after `retry_after_s`.
+    """Memory or the queue is full: place the work elsewhere.
 
-    None says that waiting will not help.
+    Or place it here again after `retry_after_s`; None says that waiting will not help.
     """
 
     retry = Retry.SESSION

@@ -44,7 +44,10 @@ _NETWORK_KEYS: Final = MappingProxyType(
 _LIMIT_KEYS: Final = MappingProxyType(
     {
         "sessions": int,
+        "queued": int,
+        "memory_bytes": int,
         "payload_bytes": int,
+        "in_flight_bytes": int,
         "kept_result_bytes": int,
         "held_state_bytes": int,
         "arrival_s": float,
@@ -79,7 +82,10 @@ def read_daemon_file(path: Path, tier: Tier) -> DaemonSettings:
         network=_network(Table(table.get("network", {}), _NETWORK_KEYS, path, "network")),
         limits=Limits(
             sessions=limits.get("sessions", Limits.sessions),
+            queued=limits.get("queued", Limits.queued),
+            memory_bytes=limits.get("memory_bytes", Limits.memory_bytes),
             payload_bytes=limits.get("payload_bytes", Limits.payload_bytes),
+            in_flight_bytes=limits.get("in_flight_bytes", Limits.in_flight_bytes),
             kept_result_bytes=limits.get("kept_result_bytes", Limits.kept_result_bytes),
             held_state_bytes=limits.get("held_state_bytes", Limits.held_state_bytes),
             arrival_s=limits.get("arrival_s", Limits.arrival_s),

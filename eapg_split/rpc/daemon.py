@@ -38,7 +38,7 @@ from eapg_split.runtime.worker import Worker, WorkerSetup
 
 _log = logging.getLogger(__name__)
 _PARENT_POLL_S = 0.5
-_SPARE_CALLS = 64  # for Describe, health and the like, beside the sessions
+_MOST_CALLS = 1024  # at once, of all kinds: each kind has its own bounds below that
 
 
 def run_daemon(
@@ -110,7 +110,7 @@ async def _serve(
         server = grpc.aio.server(
             interceptors=(ErrorTranslator(), authoriser),
             options=methods.SERVER_OPTIONS,
-            maximum_concurrent_rpcs=4 * settings.limits.sessions + _SPARE_CALLS,
+            maximum_concurrent_rpcs=_MOST_CALLS,
         )
         services = [methods.NODE_SERVICE]
         nodes = NodeService(worker)

@@ -46,7 +46,8 @@ class _Message:
 class Incoming:
     """Made by `open_incoming`; gives up a sender that is silent for `limit_s`.
 
-    One task reads, a few messages ahead of whoever takes them: gRPC cannot read again once a read was given up.
+    One task reads, a few messages ahead of whoever takes them: gRPC cannot read again once a read was given up. Until
+    `go_on` it reads the first message only, and the sender is held by the flow control of the link.
     """
 
     def __init__(self, read: Callable[[], Awaitable[object]], limit_s: float) -> None:
@@ -54,6 +55,11 @@ class Incoming:
         self._limit_s = limit_s
         self._came: asyncio.Queue[_Message | None] = asyncio.Queue(AHEAD_MESSAGES)
         self._acks: list[common_pb2.Ack] = []
+        self._wanted = asyncio.Event()
+
+    def go_on(self) -> None:
+        """What follows the first message may come."""
+        self._wanted.set()
 
     async def run(self) -> None:
         """Reads until the stream ends."""
@@ -62,6 +68,7 @@ class Incoming:
             message = _Message(data, asyncio.get_running_loop().time(), late)
             late = self._came.full()
             await self._came.put(message)
+            await self._wanted.wait()
         await self._came.put(None)
 
     async def message(self) -> tuple[int, memoryview]:
@@ -109,6 +116,7 @@ class Incoming:
 
     async def ended(self) -> None:
         """Returns when the sender has stopped, or after a while all the same; what still comes is dropped."""
+        self.go_on()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_STOPPING_S):
                 while await self._came.get() is not None:

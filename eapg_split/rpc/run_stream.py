@@ -1,5 +1,6 @@
 """Both ways of one stream on the node: what comes, what goes, and an end that the other side hears rightly."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,10 +26,15 @@ async def open_stream(
 ) -> AsyncIterator[RunStream]:
     """The stream for as long as the block lasts.
 
-    A client of grpc.aio that writes to a call which has ended never learns why it ended. So the call ends, well or
-    not, when its sender has stopped.
+    Either side is given up that is silent for `silence_s` where the other one waits. A client of grpc.aio that writes
+    to a call which has ended never learns why it ended. So the call ends, well or not, when its sender has stopped.
     """
-    async with open_incoming(context.read, silence_s) as incoming, open_outbox(context.write) as outbox:
+
+    async def write(message: bytes) -> None:
+        async with asyncio.timeout(silence_s):
+            await context.write(message)
+
+    async with open_incoming(context.read, silence_s) as incoming, open_outbox(write) as outbox:
         try:
             yield RunStream(incoming, outbox)
         except Exception:

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, aclosing, contextmanager, suppress
+from dataclasses import replace
 
 import grpc
 from google.protobuf.message import DecodeError
 
-from eapg_split.errors import CapacityExceeded, InvalidRequest
+from eapg_split.errors import InvalidRequest
+from eapg_split.rpc.callers import caller_of
 from eapg_split.rpc.convert import (
     description_to_proto,
     order_from_proto,
@@ -19,6 +21,7 @@ from eapg_split.rpc.convert_handoff import declaration_from_proto, declaration_t
 from eapg_split.rpc.convert_hop import hop_to_proto
 from eapg_split.rpc.convert_telemetry import interval_from_proto, telemetry_to_proto
 from eapg_split.rpc.frames import part_messages
+from eapg_split.rpc.gate import Gate
 from eapg_split.rpc.incoming import Incoming
 from eapg_split.rpc.methods import NODE_SERVICE
 from eapg_split.rpc.outbox import Outbox
@@ -38,8 +41,7 @@ from eapg_split.runtime.reception import Reception
 from eapg_split.runtime.worker import Worker
 
 _Context = grpc.aio.ServicerContext
-_MAX_PROBES = 2
-_MAX_WATCHERS = 16
+_PROBES_AT_ONCE = 2
 
 
 class NodeService:
@@ -47,8 +49,11 @@ class NodeService:
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._probes = asyncio.Semaphore(_MAX_PROBES)
-        self._watchers = 0
+        self._probing = asyncio.Semaphore(_PROBES_AT_ONCE)
+        self._runs = Gate("segments, with those that wait and those that are refused,", 512, 256)
+        self._probes = Gate("probes, with those that wait,", 32, 8)
+        self._prepares = Gate("calls to prepare", 64, 16)
+        self._watchers = Gate("watchers", 64, 16)
         self._stopping = asyncio.Event()
 
     def handler(self) -> "grpc.GenericRpcHandler[object, object]":
@@ -85,56 +90,58 @@ class NodeService:
     async def prepare(
         self, request: node_pb2.PrepareRequest, context: "_Context[object, object]"
     ) -> node_pb2.PrepareReply:
-        del context
         loop = asyncio.get_running_loop()
-        began = loop.time()
-        await self._worker.prepare(prepare_from_proto(request))
+        began, caller = loop.time(), caller_of(context)
+        with self._prepares.passed(caller):
+            await self._worker.prepare(replace(prepare_from_proto(request), caller=caller))
         return node_pb2.PrepareReply(seconds=loop.time() - began)
 
     async def run(self, requests: object, context: "_Context[bytes, bytes]") -> None:
-        """One segment. Nothing of it is computed before all parts of the hand-off have come and fit."""
+        """One segment. Nothing of it is computed before all parts of the hand-off have come and fit.
+
+        Nothing but its header is read before it has its place.
+        """
         del requests  # the context reads, so that a silent sender can be given up
-        async with open_stream(context, self._worker.setup.limits.arrival_s) as stream:
-            header = await _run_header(stream.incoming)
-            order, declaration = order_from_proto(header), declaration_from_proto(header.state)
-            async with AsyncExitStack() as until_the_end:
-                served = until_the_end.enter_context(self._served(order, parent_of(context)))
-                async with self._worker.places.held(order):
-                    came = await self._received(order, declaration, stream)
-                    recall = Recall()
-                    watched = stream.incoming.watched(_heard(stream.outbox, recall))
-                    await until_the_end.enter_async_context(watched)
-                    if not isinstance(came, SegmentResult):
-                        came = await self._computed(order, came, stream.outbox, recall)
-                began_s = asyncio.get_running_loop().time()
-                await _send(came, stream.outbox)
-                self._worker.handoff_spans(order.session).encoded(came.stop_step, came.outgoing, began_s)
-                served.close()  # whoever asked may end the call as soon as it has the last word
-                await stream.outbox.finish(_last_word(came))
+        worker, caller, recall = self._worker, caller_of(context), Recall()
+        silence_s = worker.setup.limits.arrival_s
+        async with open_stream(context, silence_s) as stream, AsyncExitStack() as until_the_end:
+            until_the_end.enter_context(self._runs.passed(caller))
+            order, declaration = await _run_header(stream.incoming, caller)
+            served = until_the_end.enter_context(self._served(order, parent_of(context)))
+            await until_the_end.enter_async_context(worker.serving.admitted(order, declaration))
+            stream.incoming.go_on()
+            came = await self._received(order, declaration, stream)
+            watched = stream.incoming.watched(_heard(stream.outbox, recall))
+            await until_the_end.enter_async_context(watched)
+            if not isinstance(came, SegmentResult):
+                came = await self._computed(order, came, stream.outbox, recall)
+            worker.places.release(order)
+            began_s = asyncio.get_running_loop().time()
+            await _send(came, stream.outbox)
+            worker.handoff_spans(order.session).encoded(came.stop_step, came.outgoing, began_s)
+            served.close()  # whoever asked may end the call as soon as it has the last word
+            await stream.outbox.finish(_last_word(came))
 
     async def probe(self, requests: object, context: "_Context[bytes, bytes]") -> None:
         """Sends parts back as they came."""
         del requests
-        async with self._probes, open_stream(context, self._worker.setup.limits.arrival_s) as stream:
-            await answer_probe(stream.incoming, stream.outbox)
+        silence_s = self._worker.setup.limits.arrival_s
+        async with open_stream(context, silence_s) as stream:
+            with self._probes.passed(caller_of(context)):
+                async with self._probing:
+                    stream.incoming.go_on()
+                    await answer_probe(stream.incoming, stream.outbox)
 
     async def telemetry(
         self, request: node_pb2.TelemetryRequest, context: "_Context[object, node_pb2.NodeTelemetry]"
     ) -> None:
         """Looks until the watcher goes or the daemon stops; a slow watcher gets fewer, and always new ones."""
         interval_s = interval_from_proto(request)
-        if self._watchers >= _MAX_WATCHERS:
-            raise CapacityExceeded(
-                f"At most {_MAX_WATCHERS} may watch one node: close another watcher first."
-            )
-        self._watchers += 1
-        try:
+        with self._watchers.passed(caller_of(context)):
             while not self._stopping.is_set():
                 await context.write(telemetry_to_proto(await self._worker.telemetry()))
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), interval_s)
-        finally:
-            self._watchers -= 1
 
     def stop_telling(self) -> None:
         """Ends every stream of telemetry: they would hold a daemon that drains."""
@@ -176,14 +183,15 @@ class NodeService:
         return await self._worker.serving.serve(order, reception, emit, recall)
 
 
-async def _run_header(incoming: Incoming) -> node_pb2.RunHeader:
+async def _run_header(incoming: Incoming, caller: str) -> tuple[SegmentOrder, Declaration]:
     field, body = await incoming.message()
     if field != RequestField.HEADER:
         raise InvalidRequest("A segment's stream begins with its header.")
     try:
-        return node_pb2.RunHeader.FromString(bytes(body))
+        header = node_pb2.RunHeader.FromString(bytes(body))
     except DecodeError as error:
         raise InvalidRequest("A segment's header is malformed: update the older of the two nodes.") from error
+    return replace(order_from_proto(header), caller=caller), declaration_from_proto(header.state)
 
 
 def _heard(outbox: Outbox, recall: Recall) -> Callable[[int, memoryview], None]:

@@ -6,9 +6,11 @@ from typing import Final
 
 from eapg_split.domain.telemetry import UNKNOWN, Quality, Reading, reading
 from eapg_split.domain.workload import Workload
+from eapg_split.errors import MAX_RETRY_AFTER_S
 
 _WEIGHT: Final = 0.3  # of the newest step
 _MOST: Final = 256  # stages, and segments
+_LEAST_RETRY_S: Final = 1.0  # also where nothing is known
 
 
 @dataclass
@@ -51,7 +53,7 @@ class Backlog:
         return "" if segment is None else segment.workload.stage_of(step).name
 
     def queue_s(self, sessions: Collection[str]) -> Reading:
-        """Seconds of work that those sessions, the ones in flight, still have here: one step is computed at a time.
+        """Seconds of work that those sessions, which run or wait here, still have: one step is computed at a time.
 
         UNKNOWN before any step was run.
         """
@@ -62,8 +64,17 @@ class Backlog:
             return UNKNOWN
         return reading("queue_s", sum(map(self._seconds, segments)), Quality.MODELLED)
 
+    def retry_after_s(self, sessions: Collection[str]) -> float:
+        """When whoever finds those sessions before it may come again: once they should be done, a second at least."""
+        seconds = sum(self._seconds(self._segments[each]) for each in sessions if each in self._segments)
+        return min(MAX_RETRY_AFTER_S, max(_LEAST_RETRY_S, seconds))
+
+    def forget(self, session: str) -> None:
+        """The session has nothing to do here any more."""
+        self._segments.pop(session, None)
+
     def _seconds(self, segment: _Segment) -> float:
         costs = self._seconds_per_flop
-        typical = sum(costs.values()) / len(costs)
+        typical = sum(costs.values()) / len(costs) if costs else 0.0
         stages = (segment.workload.stage_of(step) for step in range(segment.next_step, segment.stop_step))
         return sum(max(1.0, stage.flops_per_step) * costs.get(stage.name, typical) for stage in stages)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from eapg_split.domain.topology import NodeId, Tier, Topology
 from eapg_split.errors import EapgError, InvalidRequest, NodeUnavailable, Unsupported
@@ -65,7 +66,8 @@ class Cluster:
         limit = deadline.capped(_DESCRIBE_S)
         own = await self.worker.describe()
         answers = await asyncio.gather(*(_described(peer, limit) for peer in self._peers))
-        self._own, nodes, missing = own, [own.node], []
+        # this node is the last that is left for a step: what it lacks may still be swapped
+        self._own, nodes, missing = own, [replace(own.node, memory_bytes=None)], []
         self._described[own.node.id] = own
         for peer, answer in zip(self._peers, answers, strict=True):
             try:

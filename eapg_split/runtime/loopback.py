@@ -42,7 +42,7 @@ class LoopbackPeer:
     ) -> SegmentDone:
         """Runs the segment in the worker's thread."""
         worker = self._worker
-        async with worker.places.held(order):
+        async with worker.serving.admitted(order, state.declaration):
             there = await worker.serving.receive(order, state.declaration, resume=order.attempt > 1)
             await _pass(state, there)
             result = await worker.serving.serve(order, there, emit, recall)

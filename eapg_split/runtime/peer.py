@@ -59,6 +59,7 @@ class SegmentOrder:
     bring; an older one is refused. A lossy `result_codec` is to leave `result_db` of the final video by itself.
 
     With `onward` the node hands its state on instead of returning it, and returns what comes back from there.
+    `caller` is who asks, as the node that serves it knows them: nobody can say it of themselves.
     """
 
     session: str
@@ -73,6 +74,7 @@ class SegmentOrder:
     previews: bool = False
     onward: tuple[Onward, ...] = ()
     deadline: Deadline = field(default_factory=Deadline)
+    caller: str = ""  # empty for this node's own jobs
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Segments that other nodes ask for: a state comes, is computed with, and goes back, or on to the next node."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from eapg_split.runtime.memory import peak_resident_bytes
 from eapg_split.runtime.peer import Emit, SegmentOrder
 from eapg_split.runtime.recall import HandBack, Reached, Recall
 from eapg_split.runtime.reception import Received, Reception
+from eapg_split.runtime.room import Need
 from eapg_split.runtime.state_checks import check_declaration
 
 if TYPE_CHECKING:
@@ -43,6 +44,25 @@ class Serving:
     def kept(self, order: SegmentOrder, handoff: str) -> SegmentResult | None:
         """The result of that very hand-off, where it was computed already."""
         return self._kept.get(order, handoff)
+
+    @asynccontextmanager
+    async def admitted(self, order: SegmentOrder, declaration: Declaration) -> AsyncIterator[None]:
+        """A place and memory for the block: waits for them, and refuses first what there will be no room for.
+
+        Nothing of the state may have come yet. Raises what `Places.held` and `Room.taken` raise, and CorruptPayload for
+        what cannot be the right state.
+        """
+        worker = self._worker
+        worker.places.check(order)
+        workload = await worker.checked(order)
+        check_declaration(order, workload, declaration)
+        need = Need.of(order, workload, declaration)
+        try:
+            async with worker.places.held(order), worker.room.taken(need, order):
+                yield
+        finally:
+            if order.session not in worker.places.sessions:
+                worker.backlog.forget(order.session)
 
     async def receive(self, order: SegmentOrder, declaration: Declaration, *, resume: bool) -> Reception:
         """What takes the state that the order begins with; with `resume` it may have some parts already.

@@ -58,8 +58,11 @@ class PeerAddress:
 class Limits:
     """Bounds of one daemon; what lies beyond is refused with CapacityExceeded before anything is allocated."""
 
-    sessions: int = 4
-    payload_bytes: int = 2**31
+    sessions: int = 4  # that run at once
+    queued: int = 16  # segments that wait for a place
+    memory_bytes: int = 0  # of all segments together; 0 is four fifths of what there is, see runtime.memory
+    payload_bytes: int = 2**31  # of one hand-off, coded
+    in_flight_bytes: int = 2**32  # of the states of all sessions
     kept_result_bytes: int = 64 * 2**20
     held_state_bytes: int = 64 * 2**20
     kept_result_s: float = 120.0  # how long results and states are kept for a sender that comes back
@@ -67,7 +70,8 @@ class Limits:
 
     def __post_init__(self) -> None:
         kept = min(self.kept_result_bytes, self.held_state_bytes)
-        if min(self.sessions, self.payload_bytes, self.arrival_s) <= 0 or kept < 0:
+        positive = min(self.sessions, self.payload_bytes, self.in_flight_bytes, self.arrival_s)
+        if positive <= 0 or min(kept, self.queued, self.memory_bytes) < 0:
             raise InvalidRequest("Limits must be positive numbers: correct [limits] in the configuration.")
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,21 +32,24 @@ from eapg_split.runtime.engine import Engine
 from eapg_split.runtime.events import StepDone
 from eapg_split.runtime.handoff_spans import HandoffSpans
 from eapg_split.runtime.instruments import SILENT, Instruments, Kind, Span
-from eapg_split.runtime.memory import peak_resident_bytes, resident_bytes
+from eapg_split.runtime.memory import peak_resident_bytes, resident_bytes, usable_bytes
 from eapg_split.runtime.neighbours import Neighbours
 from eapg_split.runtime.own_profile import OwnProfile, ProfileHome
 from eapg_split.runtime.peer import Emit, NodeDescription, SegmentOrder
 from eapg_split.runtime.places import Places
 from eapg_split.runtime.preview import preview_frames
 from eapg_split.runtime.recall import Reached, Recall
+from eapg_split.runtime.room import Room
 from eapg_split.runtime.serial_thread import SerialThread
 from eapg_split.runtime.serving import Serving
 from eapg_split.runtime.settings import Limits
 from eapg_split.runtime.state_checks import check_finite, check_spec
 from eapg_split.runtime.telemetry.senses import Senses
 from eapg_split.runtime.telemetry.source import NoSensors, OpenTelemetry
+from eapg_split.runtime.turns import Turn
 
 T = TypeVar("T")
+_DECODING: Final[Turn] = ("", "")  # of this node's own jobs
 _log = logging.getLogger(__name__)
 
 
@@ -75,9 +78,11 @@ class Worker:
         self.thread = SerialThread("engine")
         self.links = LinkRates(setup.node, setup.network, clock=time.monotonic)
         self._engine: Engine | None = None
-        self.places = Places(setup.node, setup.limits)
         self.senses = Senses(setup.open_telemetry(self.thread.busy_s))
         self.backlog = Backlog()
+        self.places = Places(setup.node, setup.limits, self.backlog.retry_after_s)
+        self.memory_bytes = setup.limits.memory_bytes or usable_bytes()
+        self.room = Room(setup.node, self.memory_bytes, setup.limits.in_flight_bytes)
         self.profile = OwnProfile(setup.node, setup.profile_home)
         self._resident: dict[str, None] = {}
         self.neighbours = Neighbours()  # to which it may hand a state on
@@ -95,7 +100,7 @@ class Worker:
         setup = self.setup
         profile = self.profile.current or await self._call("profiling", lambda: self.profile.open(engine))
         return NodeDescription(
-            node=Node(setup.node, setup.tier, "", (engine.kind,), tuple(setup.codecs)),
+            node=Node(setup.node, setup.tier, "", (engine.kind,), tuple(setup.codecs), self.memory_bytes),
             version=setup.version(),
             fingerprint=engine.fingerprint,
             pid=os.getpid(),
@@ -134,7 +139,7 @@ class Worker:
         """Loads the weights of a segment ahead of its hand-off."""
         workload = await self.checked(order)
         engine = await self.engine()
-        await self._load(engine, workload.parts(order.start_step, order.stop_step))
+        await self._load(engine, workload.parts(order.start_step, order.stop_step), _turn_of(order))
 
     async def execute(
         self, order: SegmentOrder, state: Latent, emit: Emit, recall: Recall | None = None
@@ -148,7 +153,7 @@ class Worker:
             workload = await self.checked(order)
             check_spec(order, workload, state.spec)
             engine = await self.engine()
-            await self._load(engine, workload.parts(order.start_step, order.stop_step))
+            await self._load(engine, workload.parts(order.start_step, order.stop_step), _turn_of(order))
             reached, early = order.start_step, None
             while reached < order.stop_step and early is None:
                 state = await self._step(order, workload, reached, state, emit)
@@ -161,9 +166,9 @@ class Worker:
     async def frames(self, workload: Workload, state: Latent) -> AsyncIterator[NDArray[np.uint8]]:
         """Decodes the last state: RGB frames (height, width, 3), one by one."""
         engine = await self.engine()
-        await self._load(engine, workload.parts(workload.steps - 1, workload.steps))
+        await self._load(engine, workload.parts(workload.steps - 1, workload.steps), _DECODING)
         frames = self.profile.decoded(workload, engine.decode(workload, state))
-        while (frame := await self._call("decoding", lambda: next(frames, None))) is not None:
+        while (frame := await self._call("decoding", lambda: next(frames, None), _DECODING)) is not None:
             yield frame
 
     async def unroll(self, request: Request) -> Workload:
@@ -176,8 +181,8 @@ class Worker:
         engine = await self.engine()
         return await self._call("looking up", lambda: engine.fidelity(workload, step, quality_db))
 
-    async def _load(self, engine: Engine, parts: tuple[str, ...]) -> None:
-        await self._call("loading weights", lambda: engine.prepare(parts))
+    async def _load(self, engine: Engine, parts: tuple[str, ...], turn: Turn) -> None:
+        await self._call("loading weights", lambda: engine.prepare(parts), turn)
         self._resident.update(dict.fromkeys(parts))
 
     async def _step(
@@ -196,12 +201,15 @@ class Worker:
                     lambda: engine.run_step(workload, step, state),
                     first=step == order.start_step,
                 ),
+                _turn_of(order),
             )
         setup, seconds = self.setup, loop.time() - began
         self.backlog.stepped(order.session, step, seconds)
         await emit(StepDone(setup.node, setup.tier, stage.name, step, workload.steps, seconds))
         if order.previews and stage.kind is StageKind.DENOISE and step + 1 == stage.stop_step:
-            clip = await self._call("previewing", lambda: engine.preview(workload, step, after))
+            clip = await self._call(
+                "previewing", lambda: engine.preview(workload, step, after), _turn_of(order)
+            )
             for frame in preview_frames(stage.name, step, clip):
                 await emit(frame)
         return after
@@ -241,10 +249,10 @@ class Worker:
                 session_id=order.session,
             ) from error
 
-    async def _call(self, doing: str, call: Callable[[], T]) -> T:
+    async def _call(self, doing: str, call: Callable[[], T], turn: Turn | None = None) -> T:
         """Runs in the engine's thread; whatever is not one of our errors is a failure of the engine."""
         try:
-            return await self.thread.run(call)
+            return await self.thread.run(call, turn)
         except EapgError as error:
             error.node_id = error.node_id or self.setup.node
             raise
@@ -280,3 +288,8 @@ class Worker:
                 node_id=self.setup.node,
             )
         return codec
+
+
+def _turn_of(order: SegmentOrder) -> Turn:
+    """For whom the engine works on an order."""
+    return order.caller, order.session

@@ -36,7 +36,7 @@ def good() -> node_pb2.RunHeader:
 
 @pytest.fixture
 async def worker() -> AsyncIterator[Worker]:
-    worker = toy_worker("edge", Tier.EDGE, limits=Limits(arrival_s=0.3, payload_bytes=10**6))
+    worker = toy_worker("edge", Tier.EDGE, limits=Limits(queued=0, arrival_s=0.3, payload_bytes=10**6))
     yield worker
     worker.thread.close()
 

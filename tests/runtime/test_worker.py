@@ -37,7 +37,9 @@ class _NotANumber(EapgPipeline):
 
 
 async def test_there_are_so_many_places_and_no_more() -> None:
-    worker = toy_worker("edge", Tier.EDGE, limits=Limits(sessions=2), engine=lambda: open_slow_engine("toy"))
+    worker = toy_worker(
+        "edge", Tier.EDGE, limits=Limits(sessions=2, queued=0), engine=lambda: open_slow_engine("toy")
+    )
     await worker.describe()
     state = undivided(5)
     running = [
