@@ -85,15 +85,19 @@ class Testbed:
         A node in `lies` is a rogue from now on, the others are honest.
         """
         lies = lies or {}
-        for relay in self.relays.values():
-            relay.heal()
-        for tier, daemon in self.daemons.items():
-            if daemon.alive and daemon.lie == lies.get(tier):
-                continue
-            await daemon.stop()
-            await daemon.start(lies.get(tier))
+        for tier in self.daemons:
+            await self.restore(tier, lies.get(tier))
         if not lies:
             await self._seen()
+
+    async def restore(self, tier: Target, lie: Phase | None = None) -> None:
+        """A whole link, and a daemon that lives and is honest, or the rogue that lies at that phase."""
+        daemon = self.daemons[tier]
+        if tier in self.relays:
+            self.relays[tier].heal()
+        if not daemon.alive or daemon.lie != lie:
+            await daemon.stop()
+            await daemon.start(lie)
 
     async def footprints(self) -> dict[Target, Footprint]:
         """What each daemon holds."""
@@ -156,7 +160,7 @@ async def open_testbed(*, seed: int = 0) -> AsyncIterator[Testbed]:
             daemons[tier] = await _started(stack, Daemon(tier, folder))
             relays[tier] = await stack.enter_async_context(open_relay(daemons[tier].port, seed=seed))
         peers = [f"{tier}=127.0.0.1:{relay.port}" for tier, relay in relays.items()]
-        flags = [flag for peer in peers for flag in ("--peer", peer)]
+        flags = ["--log-format", "json", *(flag for peer in peers for flag in ("--peer", peer))]
         daemons[Target.DEVICE] = await _started(stack, Daemon(Target.DEVICE, folder, flags))
         testbed = Testbed(daemons, relays)
         await testbed.learn()

@@ -40,6 +40,7 @@ class Trial:
     redone: int
     seconds: float
     left: tuple[str, ...] = ()
+    struck_s: float = 0.0  # when the fault came, on the monotonic clock
 
     @property
     def ends_right(self) -> bool:
@@ -150,13 +151,12 @@ async def strike(testbed: Testbed, fault: Fault, target: Target) -> None:
             raise AssertionError("a rogue lies by itself")
 
 
-async def relent(testbed: Testbed, target: Target) -> None:
+def relent(testbed: Testbed, target: Target) -> None:
     """Takes back what a living daemon feels."""
     daemon = testbed.daemons[target]
-    daemon.signal(signal.SIGCONT)
-    if daemon.alive:
-        with contextlib.suppress(ProcessLookupError):
-            daemon.relieve()
+    with contextlib.suppress(ProcessLookupError):
+        daemon.signal(signal.SIGCONT)
+        daemon.relieve()
 
 
 async def run_trial(testbed: Testbed, cell: Cell) -> Trial:
@@ -173,10 +173,10 @@ async def run_trial(testbed: Testbed, cell: Cell) -> Trial:
     await injection.done()
     if not (injection.at_s or (lies and testbed.daemons[cell.target].told.exists())):
         outcome = Outcome.UNHARMED
-    await relent(testbed, cell.target)
+    relent(testbed, cell.target)
     await testbed.heal()
     left = await testbed.left_behind(before)
-    return Trial(cell, outcome, words, redone(events), seconds, left)
+    return Trial(cell, outcome, words, redone(events), seconds, left, injection.at_s)
 
 
 def redone(events: Sequence[JobEvent]) -> int:

@@ -1,0 +1,112 @@
+"""What faults cost: a killed node, a silent link, every fault at every phase, and half an hour of them.
+
+    python benchmarks/faults.py [--quick] [--only kill silent matrix soak overhead] [--json FILE]
+
+The daemons are real and compute with the toy engine, whose steps take a tenth of a second. Dask and Ray run beside ours
+in environments of their own under runs/peers/, which are built once. With --quick there are few repetitions, a part of
+the matrix and a minute of soak. Exit code 1 if a bar is missed.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import faults_kill
+import faults_matrix
+import faults_silent
+import faults_soak
+from figures import Row, show, write
+
+from tests.faults.kinds import Phase, Target, cells
+
+_QUICK_MINUTES: Final = 0.5
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How much is wanted."""
+
+    quick: bool
+    repeats: int
+    minutes: float
+    lanes: int
+    seed: int
+
+
+def kill(wish: Wish) -> Iterator[Row]:
+    """A node is killed inside a step, beside Dask and Ray."""
+    times = 2 if wish.quick else wish.repeats
+    yield from faults_kill.measure(times=times, build=not wish.quick, say=_say)
+
+
+def silent(wish: Wish) -> Iterator[Row]:
+    """A link or a node falls silent."""
+    yield from _now(faults_silent.measure(times=1 if wish.quick else max(1, wish.repeats // 4), say=_say))
+
+
+def matrix(wish: Wish) -> Iterator[Row]:
+    """Every fault at every phase on every node; with --quick at some phases of the edge, once."""
+    if not wish.quick:
+        yield from _now(faults_matrix.measure(repeats=wish.repeats, lanes=wish.lanes, say=_say))
+        return
+    phases = (Phase.UPLOAD_HALF_WAY, Phase.BEFORE_COMMIT)
+    chosen = [cell for cell in cells() if cell.target is Target.EDGE and cell.phase in phases]
+    yield from _now(faults_matrix.measure(chosen, repeats=1, lanes=wish.lanes, say=_say))
+
+
+def soak(wish: Wish) -> Iterator[Row]:
+    """Random faults all the time."""
+    minutes = _QUICK_MINUTES if wish.quick else wish.minutes
+    yield from _now(faults_soak.measure(minutes=minutes, seed=wish.seed, say=_say))
+
+
+SECTIONS: Final[Mapping[str, Callable[[Wish], Iterator[Row]]]] = {
+    "kill": kill,
+    "silent": silent,
+    "matrix": matrix,
+    "soak": soak,
+}
+
+
+def main() -> int:
+    """Measures, prints, writes; 0 when every bar holds."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", nargs="+", choices=list(SECTIONS), default=list(SECTIONS))
+    parser.add_argument(
+        "--repeats", type=int, default=20, metavar="N", help="of each kill and each cell (20)"
+    )
+    parser.add_argument("--minutes", type=float, default=30.0, metavar="N", help="of soak (30)")
+    parser.add_argument("--lanes", type=int, default=2, metavar="N", help="topologies at a time (2)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is random (0)")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    flags = parser.parse_args()
+    wish = Wish(flags.quick, flags.repeats, flags.minutes, flags.lanes, flags.seed)
+    rows = []
+    for name in flags.only:
+        for row in SECTIONS[name](wish):
+            rows.append(row)
+            print(show(row), flush=True)
+            write(rows, flags.json)  # each time: a run that is broken off has not been for nothing
+    return 0 if all(row.holds for row in rows) else 1
+
+
+def _now(rows: AsyncIterator[Row]) -> list[Row]:
+    async def collected() -> list[Row]:
+        return [row async for row in rows]
+
+    return asyncio.run(collected())
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
