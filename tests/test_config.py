@@ -1,5 +1,6 @@
 """Configuration: everything that is written is either used or refused by name."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from eapg_split.domain.topology import NodeId, Tier
 from eapg_split.errors import InvalidRequest
 from eapg_split.planner.link_rates import Network
 from eapg_split.planner.models.radio import Technology
-from eapg_split.runtime.settings import DaemonSettings, Limits, PeerAddress, TlsFiles
+from eapg_split.runtime.settings import DaemonSettings, Limits, LogFormat, Observe, PeerAddress, TlsFiles
 
 FULL = """
 node = "phone"
@@ -103,6 +104,18 @@ def test_flags_alone_are_enough() -> None:
     assert settings.parent == 12
 
 
+def test_how_a_daemon_is_watched(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, '[observe]\nmetrics = "127.0.0.1:1"\ntraces = "file:a.jsonl"\nlog_format = "json"\n'
+    )
+    file = Observe(metrics="127.0.0.1:1", traces=f"file:{tmp_path / 'a.jsonl'}", log_format=LogFormat.JSON)
+    assert read_daemon_file(path, Tier.EDGE).observe == file
+    flags = ["--traces", "file:b.jsonl", "--log-level", "info", "--metrics-public"]
+    assert daemon_settings(["--config", str(path), *flags], Tier.EDGE).observe == replace(
+        file, traces="file:b.jsonl", log_level="info", metrics_public=True
+    )
+
+
 def test_no_flags_change_nothing() -> None:
     assert daemon_settings([], Tier.CLOUD) == DaemonSettings(NodeId("cloud"), Tier.CLOUD)
 
@@ -124,6 +137,8 @@ def test_no_flags_change_nothing() -> None:
         ("[[peers]]\nid = 'a'", r"peers\[0\]\.address is missing"),
         ("[[peers]]\nid='a'\naddress='x:1'\n[[peers]]\nid='a'\naddress='x:2'", r"'a' is there twice"),
         ("[limits]\nsessions = 0", r"(?i)limits must be positive"),
+        ("[observe]\nlog_format = 'xml'", "choose one of text, json"),
+        ("[observe]\nlog_level = 'loud'", "choose one of debug, info, warning, error"),
         ("[telemetry]\nkind = 'auto'", r"telemetry\.kind is not a setting; the known ones are source"),
         ("[network]\ntechnology = 'carrier pigeon'", r"network\.technology .* choose one of lte"),
         ("[network]\nestimator = 'guess'", r"choose one of ewma"),

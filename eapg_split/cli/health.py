@@ -5,7 +5,7 @@ from pathlib import Path
 
 from eapg_split.cli.access import access_of
 from eapg_split.config import NodesFile, read_nodes_file
-from eapg_split.errors import InvalidRequest
+from eapg_split.errors import InvalidRequest, NodeUnavailable
 from eapg_split.rpc.health import is_serving
 from eapg_split.runtime.settings import PeerAddress
 
@@ -20,9 +20,16 @@ def check_health(address: str, listed: Path | None, service: str = "") -> bool:
 
 
 async def _all_serve(nodes: tuple[PeerAddress, ...], file: NodesFile, service: str) -> bool:
-    fine = True
+    fine, unreached = True, list[NodeUnavailable]()
     for node in nodes:
-        serving = await is_serving(node.address, service, access_of(file))
-        print(f"{node.name}: {'serving' if serving else 'not serving'}")
-        fine &= serving
+        try:
+            serving = await is_serving(node.address, service, access_of(file))
+        except NodeUnavailable as error:
+            unreached.append(error)
+            print(f"{node.name}: not reached")
+        else:
+            print(f"{node.name}: {'serving' if serving else 'not serving'}")
+            fine &= serving
+    if unreached:
+        raise unreached[0]
     return fine

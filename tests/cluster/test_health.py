@@ -65,5 +65,8 @@ async def test_the_command_has_an_exit_code_for_each_answer(tmp_path: Path) -> N
         assert await asyncio.to_thread(asked, "--nodes", str(nodes)) == (1, "a: serving\nb: not serving\n")
         code, words = await asyncio.to_thread(asked, address, "--service", "nothing")
         assert (code, "no service" in words) == (InvalidRequest.exit_code, True)
-    assert (await asyncio.to_thread(asked, address))[0] == NodeUnavailable.exit_code
+    code, words = await asyncio.to_thread(asked, "--nodes", str(nodes))
+    assert code == NodeUnavailable.exit_code
+    assert "a: not reached\nb: not reached\n" in words
+    assert "error: " in words
     assert asked()[0] == InvalidRequest.exit_code
