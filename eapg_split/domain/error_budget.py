@@ -18,6 +18,14 @@ MAX_RESULT_DB: Final = (
 _LEAST_SHARE: Final = 1 / 64
 
 
+def on_the_way_db(result_db: float) -> float:
+    """What a state must keep that comes home while its segment goes on, where the result is to leave `result_db`.
+
+    If it is used it has half of the result's share, so that the other half is left for the result. 0 stays 0.
+    """
+    return result_db + 10 * math.log10(2) if result_db else 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorBudget:
     """`quality_db` is the PSNR of the final video against the lossless run.
@@ -39,6 +47,11 @@ class ErrorBudget:
     def share_of(self, target_db: float) -> float:
         """The share that a cut uses which leaves `target_db` by itself; 0 stands for one that loses nothing."""
         return 10 ** ((self.quality_db - target_db) / 10) if target_db else 0.0
+
+    @property
+    def has_left(self) -> bool:
+        """Whether the cuts to come can still have what they need at least."""
+        return self.remaining >= _LEAST_SHARE
 
     def without(self, share: float) -> "ErrorBudget":
         """What is left once a share is used."""

@@ -56,7 +56,7 @@ class Planning:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """`plan.segments[index]` is in flight for the `attempt`-th time; the checkpoint lies at its start."""
+    """`plan.segments[index]` is in flight for the `attempt`-th time; a checkpoint lies at its start, or further."""
 
     steps: int
     plan: Plan
@@ -154,11 +154,19 @@ class NodeReturned:
 
 @dataclass(frozen=True, slots=True)
 class SegmentFailed:
-    """A segment was lost; nothing of it is kept."""
+    """A segment was lost, but for the state before `step` where one came home since it began (0: none did).
+
+    `node` is whose fault it is where that is not the segment's own node, as a state may be handed on; `gone` says that
+    it does not answer any more. `own` says that the device itself failed.
+    """
 
     segment: Segment
     attempt: int
     error: EapgError
+    step: int = 0
+    node: NodeId | None = None
+    gone: bool = False
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +194,7 @@ class MakePlan:
 class RunSegment:
     """Run it from the checkpoint at its start; answer with one of `Answer`.
 
-    Wait a little before a second or third attempt.
+    Wait a little before a third attempt.
     """
 
     segment: Segment
@@ -239,8 +247,8 @@ def _answered(state: Running, event: Answer) -> Outcome:
             return _resume(state, event)
         case SegmentAbandoned():
             return _abandon(state)
-        case SegmentFailed(error=error):
-            return _lose(state, error)
+        case SegmentFailed():
+            return _fail(state, event)
         case _:
             assert_never(event)
 
@@ -296,28 +304,42 @@ def _abandon(state: Running) -> Outcome:
     """Plan the segment anew; not for ever, as nothing is gained by it."""
     if state.abandoned == MAX_ABANDONED:
         node = state.segment.node
-        return _replace(state, NodeUnavailable(f"Hand-offs to {node} were given up too often.", node_id=node))
+        error = NodeUnavailable(f"Hand-offs to {node} were given up too often.", node_id=node)
+        return _without(replace(_planning(state), cause=error), node)
     return _plan(replace(_planning(state), abandoned=state.abandoned + 1))
 
 
-def _lose(state: Running, error: EapgError) -> Outcome:
-    """Try again, or go on without the node, or give up: what the error's `retry` allows."""
-    if error.retry is Retry.NEVER:
+def _fail(state: Running, event: SegmentFailed) -> Outcome:
+    """Go on from the newest state: with the node where that makes sense, else without it.
+
+    What the device itself cannot do, nobody can; what another node says of itself is true of that node only.
+    """
+    error, segment = event.error, state.segment
+    if event.own and error.retry is Retry.NEVER:
         return Failed(error), ()
+    is_further = segment.start_step < event.step < state.steps
+    left = replace(_planning(state), start_step=event.step if is_further else segment.start_step, cause=error)
+    node = event.node or segment.node
+    if event.gone or error.retry is Retry.NEVER:
+        return _without(left, node)
     if _is_put_off(state, error):
-        return _plan(replace(_planning(state), cause=error, refused=state.refused + 1))
-    # a node that lacks something, is full or refuses us will answer the same again: only others are worth a try
-    its_own = error.node_id in (None, state.segment.node)
-    worth_repeating = not (its_own and isinstance(error, _FIRM))
-    if worth_repeating and state.attempt < MAX_ATTEMPTS:
+        return _plan(replace(left, refused=state.refused + 1))
+    if isinstance(error, _FIRM) and error.node_id in (None, segment.node):
+        return _without(left, node)  # it will answer the same again: only others are worth a try
+    if is_further:  # at least one step, so there is an end of it
+        return _plan(left)
+    return _lose(state, error)
+
+
+def _lose(state: Running, error: EapgError) -> Outcome:
+    """Try again, or at last go on without the node."""
+    if state.attempt < MAX_ATTEMPTS:
         return _run(replace(state, attempt=state.attempt + 1))
-    return _replace(state, error)
+    return _without(replace(_planning(state), cause=error), state.segment.node)
 
 
-def _replace(state: Running, error: EapgError) -> Outcome:
-    """Go on without the node."""
-    without = state.unavailable | {state.segment.node}
-    return _plan(replace(_planning(state), unavailable=without, cause=error))
+def _without(left: Planning, node: NodeId) -> Outcome:
+    return _plan(replace(left, unavailable=left.unavailable | {node}))
 
 
 def _is_put_off(state: Running, error: EapgError) -> bool:

@@ -48,10 +48,14 @@ class Network:
     @property
     def may_probe(self) -> bool:
         """Whether bytes may be spent on a look at a link."""
-        metered = self.metered
-        if metered is None:
-            metered = self.technology is not None and self.technology.metered
-        return self.probe_metered or not metered
+        return self.probe_metered or not self.costs_money
+
+    @property
+    def costs_money(self) -> bool:
+        """Whether what is sent and received is metered."""
+        if self.metered is None:
+            return self.technology is not None and self.technology.metered
+        return self.metered
 
 
 class Carried(Protocol):

@@ -71,7 +71,7 @@ class GrpcPeer:
         """The name it was configured with."""
         return self._peer.name
 
-    async def describe(self) -> NodeDescription:
+    async def describe(self, *, brief: bool = False) -> NodeDescription:
         """Asks the node who it is; also finds it again where its ready file has changed."""
         channel = await self._connect()
         call = channel.unary_unary(
@@ -80,7 +80,8 @@ class GrpcPeer:
             response_deserializer=node_pb2.NodeDescription.FromString,
         )
         async with errors_of(self.name, self._access):
-            return description_from_proto(await call(node_pb2.DescribeRequest()), address=self._address)
+            answer = await call(node_pb2.DescribeRequest(brief=brief))
+            return description_from_proto(answer, address=self._address)
 
     async def identify(self) -> NodeId:
         """Asks the node for its id, and it asks nobody."""

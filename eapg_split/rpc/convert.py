@@ -2,12 +2,11 @@
 
 import math
 
-from google.protobuf.message import DecodeError
-
 from eapg_split.domain.error_budget import MAX_RESULT_DB
 from eapg_split.domain.request import Privacy, Request
 from eapg_split.domain.topology import Node, NodeId, Tier
 from eapg_split.errors import InvalidRequest
+from eapg_split.planner.checkpoints import Checkpoints
 from eapg_split.rpc.convert_handoff import declaration_to_proto
 from eapg_split.rpc.convert_hop import (
     neighbour_to_proto,
@@ -86,6 +85,7 @@ def order_to_proto(order: SegmentOrder, state: Declaration) -> node_pb2.RunHeade
         result_db=order.result_db,
         onward=onward_to_proto(order.onward),
         result_link_bits_per_s=order.result_link_bits_per_s,
+        checkpoints=order.checkpoints,
     )
 
 
@@ -108,21 +108,28 @@ def order_from_proto(message: node_pb2.RunHeader) -> SegmentOrder:
         result_db=_quality_db(message.result_db),
         onward=onward_from_proto(message.onward, message.stop_step),
         result_link_bits_per_s=message.result_link_bits_per_s,
+        checkpoints=checkpoints_from_proto(message.checkpoints),
         previews=message.previews,
         deadline=Deadline.after(message.remaining_s),
     )
+
+
+def checkpoints_from_proto(text: str) -> Checkpoints:
+    """Raises InvalidRequest."""
+    try:
+        return Checkpoints(text)
+    except ValueError:
+        raise InvalidRequest(
+            f"checkpoints must be one of {', '.join(Checkpoints)}, not {text[:32]!r}."
+        ) from None
 
 
 def recall_to_proto(terms: HandBack) -> node_pb2.RunRecall:
     return node_pb2.RunRecall(step=terms.step, codec=terms.codec, quality_db=terms.quality_db)
 
 
-def recall_from_proto(data: bytes) -> HandBack:
+def recall_from_proto(message: node_pb2.RunRecall) -> HandBack:
     """Raises InvalidRequest for what is no recall."""
-    try:
-        message = node_pb2.RunRecall.FromString(data)
-    except DecodeError as error:
-        raise InvalidRequest("A recall is malformed: update the older of the two nodes.") from error
     return HandBack(message.step, message.codec, _quality_db(message.quality_db))
 
 

@@ -6,7 +6,7 @@ from eapg_split.domain.latent import MAX_TENSORS, TensorSpec
 from eapg_split.errors import InvalidRequest
 from eapg_split.rpc.frames import CHECKSUM_BYTES
 from eapg_split.rpc.v1 import common_pb2
-from eapg_split.runtime.handoff import Coded, Declaration, HeldThere, Item, SameAsInput
+from eapg_split.runtime.handoff import Coded, Declaration, HeldThere, Item, SameAsBefore, SameAsInput
 
 _MAX_TEXT = 64
 
@@ -33,19 +33,23 @@ def _item_to_proto(item: Item) -> common_pb2.StateTensor:
             return common_pb2.StateTensor(tensor=spec, digest=bytes.fromhex(digest))
         case SameAsInput(input=name):
             return common_pb2.StateTensor(tensor=spec, input=name)
+        case SameAsBefore(before=name):
+            return common_pb2.StateTensor(tensor=spec, before=name)
         case _:
             assert_never(item)
 
 
 def _item_from_proto(message: common_pb2.StateTensor) -> Item:
     tensor = TensorSpec(message.tensor.name, tuple(message.tensor.shape), message.tensor.dtype)
-    match bool(message.codec), bool(message.digest), bool(message.input):
-        case (True, False, False):
+    match bool(message.codec), bool(message.digest), bool(message.input), bool(message.before):
+        case (True, False, False, False):
             return Coded(tensor, message.codec)
-        case (False, True, False) if len(message.digest) == CHECKSUM_BYTES:
+        case (False, True, False, False) if len(message.digest) == CHECKSUM_BYTES:
             return HeldThere(tensor, message.digest.hex())
-        case (False, False, True):
+        case (False, False, True, False):
             return SameAsInput(tensor, message.input)
+        case (False, False, False, True):
+            return SameAsBefore(tensor, message.before)
     raise InvalidRequest(
-        f"Tensor {tensor.name} must name one of: its codec, its digest, the input which it is."
+        f"Tensor {tensor.name} must name one of: its codec, its digest, the input or the earlier one which it is."
     )

@@ -8,6 +8,7 @@ from eapg_split.rpc.convert_hop import hop_from_proto, hop_to_proto
 from eapg_split.rpc.previews import preview_from_proto, preview_to_proto
 from eapg_split.rpc.v1 import job_pb2
 from eapg_split.runtime.events import (
+    CheckpointKept,
     FrameDone,
     Goodput,
     Hop,
@@ -38,6 +39,8 @@ def event_to_proto(event: JobEvent) -> job_pb2.JobEvent:
             return job_pb2.JobEvent(hop=hop_to_proto(event))
         case Goodput():
             return job_pb2.JobEvent(goodput=_goodput_to_proto(event))
+        case CheckpointKept():
+            return job_pb2.JobEvent(checkpoint=_checkpoint_to_proto(event))
         case Notice(text):
             return job_pb2.JobEvent(notice=job_pb2.Notice(text=text))
         case FrameDone(frame, total):
@@ -67,6 +70,8 @@ def event_from_proto(message: job_pb2.JobEvent) -> JobEvent:
             return hop_from_proto(message.hop)
         case "goodput":
             return _goodput_from_proto(message.goodput)
+        case "checkpoint":
+            return _checkpoint_from_proto(message.checkpoint)
         case "notice":
             return Notice(message.notice.text)
         case "frame":
@@ -164,6 +169,30 @@ def _goodput_from_proto(message: job_pb2.Goodput) -> Goodput:
     return Goodput(message.source, message.target, message.bytes, message.seconds, message.at_s)
 
 
+def _checkpoint_to_proto(event: CheckpointKept) -> job_pb2.CheckpointKept:
+    return job_pb2.CheckpointKept(
+        node=event.node,
+        step=event.step,
+        codec=event.codec,
+        raw_bytes=event.raw_bytes,
+        wire_bytes=event.wire_bytes,
+        seconds=event.seconds,
+        at_s=event.at_s,
+    )
+
+
+def _checkpoint_from_proto(message: job_pb2.CheckpointKept) -> CheckpointKept:
+    return CheckpointKept(
+        node=message.node,
+        step=message.step,
+        codec=message.codec,
+        raw_bytes=message.raw_bytes,
+        wire_bytes=message.wire_bytes,
+        seconds=message.seconds,
+        at_s=message.at_s,
+    )
+
+
 def _done_to_proto(done: JobDone) -> job_pb2.JobDone:
     return job_pb2.JobDone(
         session=done.session,
@@ -179,6 +208,8 @@ def _done_to_proto(done: JobDone) -> job_pb2.JobDone:
         peak_rss=[
             job_pb2.NodeMemory(node=node, peak_rss_bytes=size) for node, size in done.peak_rss_bytes.items()
         ],
+        checkpoints=done.checkpoints,
+        checkpoint_bytes=done.checkpoint_bytes,
     )
 
 
@@ -195,4 +226,6 @@ def _done_from_proto(message: job_pb2.JobDone) -> JobDone:
         segments=tuple(_segment_from_proto(segment) for segment in message.segments),
         hops=tuple(hop_from_proto(hop) for hop in message.hops),
         peak_rss_bytes={each.node: each.peak_rss_bytes for each in message.peak_rss},
+        checkpoints=message.checkpoints,
+        checkpoint_bytes=message.checkpoint_bytes,
     )

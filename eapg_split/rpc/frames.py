@@ -9,11 +9,12 @@ from google.protobuf.message import DecodeError
 from eapg_split.codecs.base import Part
 from eapg_split.errors import CorruptPayload
 from eapg_split.rpc.v1 import common_pb2
-from eapg_split.rpc.wire import CHUNK_BYTES, PART_CHUNK_BYTES, pack, part_head, unpack_part
+from eapg_split.rpc.wire import CHUNK_BYTES, PART_CHUNK_BYTES, ReplyField, pack, part_head, unpack_part
 from eapg_split.runtime.handoff import Ready
 
 CHECKSUM_BYTES: Final = 16
 TOGETHER_BYTES: Final = 2**19  # parts in one message; every message costs both ends about as much as 100 KiB
+APART_BYTES: Final = 2**17  # of a message that others may have to wait for
 _CHUNK_FIELD: Final = 2  # of RunRequest and of RunReply
 
 
@@ -38,7 +39,15 @@ def part_messages(field: int, first: int, batch: Sequence[Ready]) -> Iterator[by
         yield b"".join(pieces)
 
 
-def _head(field: int, index: int, ready: Ready) -> bytes:
+def checkpoint_messages(index: int, ready: Ready) -> Iterator[bytes]:
+    """One part of a checkpoint as small messages, so that what is more urgent gets in between."""
+    body = memoryview(ready.part.body)
+    yield _head(ReplyField.CHECKPOINT_PART, index, ready, APART_BYTES) + bytes(body[:APART_BYTES])
+    for start in range(APART_BYTES, len(body), APART_BYTES):
+        yield pack(ReplyField.CHECKPOINT_CHUNK, body[start : start + APART_BYTES])
+
+
+def _head(field: int, index: int, ready: Ready, most_bytes: int = PART_CHUNK_BYTES) -> bytes:
     part = ready.part
     header = common_pb2.PartHeader(
         index=index,
@@ -46,7 +55,7 @@ def _head(field: int, index: int, ready: Ready) -> bytes:
         checksum=bytes.fromhex(part.checksum),
         ready_s=ready.since_s,
     )
-    return part_head(field, header.SerializeToString(), min(len(part.body), PART_CHUNK_BYTES))
+    return part_head(field, header.SerializeToString(), min(len(part.body), most_bytes))
 
 
 @dataclass(frozen=True, slots=True)

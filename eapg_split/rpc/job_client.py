@@ -10,6 +10,7 @@ import grpc
 
 from eapg_split.domain.request import Request
 from eapg_split.errors import CorruptPayload
+from eapg_split.planner.checkpoints import Checkpoints
 from eapg_split.planner.policy import Objective
 from eapg_split.rpc import methods
 from eapg_split.rpc.access import LOOPBACK, Access
@@ -35,6 +36,7 @@ class JobOptions:
     policy: str = "dp-adaptive"
     codec: str = "lossless"
     previews: bool = False
+    checkpoints: Checkpoints = Checkpoints.AUTO  # that come home while other nodes compute
     suffix: str = ".mp4"
     deadline_s: float = 0.0  # 0 means none
     quality_db: float = 0.0  # PSNR against the lossless run where the codec is lossy; 0 means the default, 45
@@ -137,6 +139,7 @@ def _request(request: Request, options: JobOptions) -> job_pb2.GenerateRequest:
         policy=options.policy,
         codec=options.codec,
         previews=options.previews,
+        checkpoints=options.checkpoints,
         suffix=options.suffix,
         deadline_s=options.deadline_s,
         quality_db=options.quality_db,

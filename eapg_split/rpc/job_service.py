@@ -10,11 +10,12 @@ import grpc
 
 from eapg_split.domain.error_budget import DEFAULT_QUALITY_DB, MAX_QUALITY_DB, MIN_QUALITY_DB
 from eapg_split.errors import CapacityExceeded, InvalidRequest
+from eapg_split.planner.checkpoints import Checkpoints
 from eapg_split.planner.dp_static import DpStaticPolicy
 from eapg_split.planner.policy import Policy
 from eapg_split.rpc.authorisation import check_policy
 from eapg_split.rpc.client import GrpcPeer
-from eapg_split.rpc.convert import request_from_proto
+from eapg_split.rpc.convert import checkpoints_from_proto, request_from_proto
 from eapg_split.rpc.convert_job import event_to_proto
 from eapg_split.rpc.convert_outlook import survey_to_proto
 from eapg_split.rpc.convert_wishes import wishes_from_proto
@@ -234,6 +235,7 @@ class JobService:
             codec=message.codec,
             suffix=message.suffix,
             previews=message.previews,
+            checkpoints=checkpoints_from_proto(message.checkpoints or Checkpoints.AUTO),
             quality_db=quality_db,
             deadline=Deadline.after(message.deadline_s),
             wishes=wishes_from_proto(message.wishes),

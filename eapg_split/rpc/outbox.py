@@ -1,7 +1,7 @@
-"""What a node has to say on one stream, in the order of its urgency: parts and acks, then steps, then previews.
+"""What a node has to say on one stream, in the order of its urgency: parts and acks, steps, checkpoints, previews.
 
-One task writes. A preview never waits ahead of a result: what is not written yet is passed by what is more urgent, and
-so few previews are on their way unread that they cannot fill the link either.
+One task writes. A checkpoint or a preview never waits ahead of a result: what is not written yet is passed by what is
+more urgent, and so few previews are on their way unread that they cannot fill the link either.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ class Outbox:
         self._write = write
         self._urgent: deque[bytes] = deque()
         self._steps: deque[bytes] = deque()
+        self._checkpoint: deque[bytes] = deque()  # one at most
         self._previews: deque[deque[bytes]] = deque()
         self._begun: deque[bytes] = deque()  # the rest of the preview that is being sent
         self._credit = PREVIEW_CREDIT
@@ -58,6 +59,16 @@ class Outbox:
         while len(self._urgent) >= WINDOW_MESSAGES:
             await self._next_written()
         self._put(self._urgent, message)
+
+    async def spare(self, message: bytes) -> None:
+        """A piece of a checkpoint: waits until the one before it is written, after all that is more urgent."""
+        while self._checkpoint:
+            await self._next_written()
+        self._put(self._checkpoint, message)
+
+    def drop_checkpoint(self) -> None:
+        """What is not written of it is not sent any more: the result is on its way."""
+        self._checkpoint.clear()
 
     async def finish(self, last: bytes) -> None:
         """Returns when all is written: what waits, previews too (nothing is behind them any more), then `last`."""
@@ -92,7 +103,7 @@ class Outbox:
         self._changed.set()
 
     def _next(self) -> bytes | None:
-        for queue in (self._urgent, self._steps):
+        for queue in (self._urgent, self._steps, self._checkpoint):
             if queue:
                 return queue.popleft()
         if not self._begun and self._previews:

@@ -10,15 +10,17 @@ import grpc
 from eapg_split.codecs import CODECS
 from eapg_split.codecs.base import Codec
 from eapg_split.errors import CorruptPayload, DeadlineExceeded, EapgError, NodeUnavailable
+from eapg_split.rpc.checkpoints import CheckpointReader, tell
 from eapg_split.rpc.convert import order_to_proto, recall_to_proto, step_from_proto
 from eapg_split.rpc.convert_handoff import declaration_from_proto
 from eapg_split.rpc.convert_hop import further_peaks, hop_from_proto
 from eapg_split.rpc.frames import Arrived, PartReader, part_messages
 from eapg_split.rpc.previews import PreviewAssembly
+from eapg_split.rpc.seals import seal, unseal
 from eapg_split.rpc.v1 import common_pb2, node_pb2
 from eapg_split.rpc.wire import ReplyField, RequestField, pack, unpack_all
-from eapg_split.runtime.events import Accepted, Acknowledged, Passage, Returning
-from eapg_split.runtime.goodput import Trip, samples
+from eapg_split.runtime.events import Accepted, Acknowledged, Returning
+from eapg_split.runtime.goodput import Trip
 from eapg_split.runtime.handoff import Outgoing
 from eapg_split.runtime.peer import Emit, SegmentDone, SegmentOrder
 from eapg_split.runtime.recall import Recall
@@ -78,7 +80,7 @@ class SegmentCall:
         """An end that the node or the link makes is told by the next read."""
         header = order_to_proto(self._order, self._state.declaration)
         try:
-            await self._write(pack(RequestField.HEADER, header.SerializeToString()))
+            await self._write(pack(RequestField.HEADER, seal(header)))
             first = await self._out.first() if header.resume else 0
             self._out.begin(first)
             async with aclosing(self._state.batches(first)) as batches:
@@ -99,7 +101,7 @@ class SegmentCall:
         await self._out.accepted.wait()
         with suppress(asyncio.InvalidStateError, grpc.aio.AioRpcError):
             async for terms in self._recall.asked():
-                await self._write(pack(RequestField.RECALL, recall_to_proto(terms).SerializeToString()))
+                await self._write(pack(RequestField.RECALL, seal(recall_to_proto(terms))))
 
     async def _write(self, message: bytes) -> None:
         """Nothing is written to a call that is about to end: its error would be lost."""
@@ -185,7 +187,7 @@ class _WayOut:
                 acks = common_pb2.Acks.FromString(bytes(body)).acks
                 await self._emit(Acknowledged(sum(self._take_ack(ack) for ack in acks)))
             case ReplyField.ACCEPTED:
-                await _tell(self._emit, self._trips, self._moments_s, outbound=True)
+                await tell(self._emit, self._trips, self._moments_s, outbound=True)
                 accepted = node_pb2.RunAccepted.FromString(bytes(body))
                 self.accepted.set()
                 await self._emit(Accepted(accepted.decode_s))
@@ -217,6 +219,7 @@ class _WayBack:
         self._node = node
         self._codecs = codecs
         self._previews = PreviewAssembly()
+        self._checkpoints = CheckpointReader(emit, codecs)
         self._reception: Reception | None = None
         self._reader: PartReader | None = None
         self._stop_step = 0
@@ -234,9 +237,13 @@ class _WayBack:
                 frame = self._previews.add(common_pb2.PreviewFrame.FromString(bytes(body)))
                 if frame is not None:
                     await self._emit(frame)
+            case ReplyField.CHECKPOINT | ReplyField.CHECKPOINT_PART | ReplyField.CHECKPOINT_CHUNK if (
+                self._reception is None
+            ):
+                await self._checkpoints.take(field, body, came.at_s, late=came.late)
             case ReplyField.RESULT if self._reception is None:
                 await self._emit(Returning())
-                result = node_pb2.RunResult.FromString(bytes(body))
+                result = unseal(node_pb2.RunResult, body)
                 declaration, self._stop_step = declaration_from_proto(result.state), result.stop_step
                 self._reception = Reception(declaration, self._codecs, keep=True)
                 self._reader = PartReader(self._reception.check)
@@ -252,7 +259,7 @@ class _WayBack:
         """The result. Raises CorruptPayload where it is not whole."""
         if self._reception is None:
             raise CorruptPayload(f"Node {self._node} ended a segment without a result.")
-        await _tell(self._emit, self._trips, [trip.arrived_s for trip in self._trips], outbound=False)
+        await tell(self._emit, self._trips, [trip.arrived_s for trip in self._trips], outbound=False)
         return await SegmentDone.of(
             self._reception,
             self._stop_step,
@@ -268,8 +275,3 @@ class _WayBack:
         assert self._reception is not None
         self._trips.append(Trip(len(arrived.part.body), arrived.ready_s, came.at_s, came.late))
         await self._reception.add(arrived.part)
-
-
-async def _tell(emit: Emit, trips: list[Trip], moments_s: list[float], *, outbound: bool) -> None:
-    for sample in samples(trips):
-        await emit(Passage(outbound, sample.size_bytes, sample.seconds, moments_s[sample.last]))

@@ -1,14 +1,15 @@
 """NodeService: convert, call the worker, convert back. Errors are left to the interceptor."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, aclosing, contextmanager, suppress
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 
 import grpc
-from google.protobuf.message import DecodeError
 
-from eapg_split.errors import InvalidRequest
+from eapg_split.errors import EapgError, InvalidRequest
 from eapg_split.rpc.callers import caller_of
 from eapg_split.rpc.convert import (
     description_to_proto,
@@ -20,7 +21,7 @@ from eapg_split.rpc.convert import (
 from eapg_split.rpc.convert_handoff import declaration_from_proto, declaration_to_proto
 from eapg_split.rpc.convert_hop import hop_to_proto
 from eapg_split.rpc.convert_telemetry import interval_from_proto, telemetry_to_proto
-from eapg_split.rpc.frames import part_messages
+from eapg_split.rpc.frames import checkpoint_messages, part_messages
 from eapg_split.rpc.gate import Gate
 from eapg_split.rpc.incoming import Incoming
 from eapg_split.rpc.methods import NODE_SERVICE
@@ -28,6 +29,7 @@ from eapg_split.rpc.outbox import Outbox
 from eapg_split.rpc.previews import preview_bands
 from eapg_split.rpc.probe import answer_probe
 from eapg_split.rpc.run_stream import RunStream, open_stream
+from eapg_split.rpc.seals import seal, unseal
 from eapg_split.rpc.trace_context import parent_of
 from eapg_split.rpc.v1 import node_pb2
 from eapg_split.rpc.wire import ReplyField, RequestField, pack
@@ -35,12 +37,14 @@ from eapg_split.runtime.events import Accepted, Hop, PreviewFrame, SegmentEvent,
 from eapg_split.runtime.handoff import Declaration
 from eapg_split.runtime.instruments import Kind, Span, belonging_to
 from eapg_split.runtime.kept import SegmentResult
+from eapg_split.runtime.offers import CheckpointOffers
 from eapg_split.runtime.peer import SegmentOrder
 from eapg_split.runtime.recall import Recall
 from eapg_split.runtime.reception import Reception
 from eapg_split.runtime.worker import Worker
 
 _Context = grpc.aio.ServicerContext
+_log = logging.getLogger(__name__)
 _PROBES_AT_ONCE = 2
 
 
@@ -180,17 +184,17 @@ class NodeService:
         async def emit(event: SegmentEvent) -> None:
             _put(outbox, event)
 
-        return await self._worker.serving.serve(order, reception, emit, recall)
+        serving = self._worker.serving
+        offers = serving.offers(order)
+        async with _checkpoints(offers, outbox):
+            return await serving.serve(order, reception, emit, recall, offers)
 
 
 async def _run_header(incoming: Incoming, caller: str) -> tuple[SegmentOrder, Declaration]:
     field, body = await incoming.message()
     if field != RequestField.HEADER:
         raise InvalidRequest("A segment's stream begins with its header.")
-    try:
-        header = node_pb2.RunHeader.FromString(bytes(body))
-    except DecodeError as error:
-        raise InvalidRequest("A segment's header is malformed: update the older of the two nodes.") from error
+    header = unseal(node_pb2.RunHeader, body)
     return replace(order_from_proto(header), caller=caller), declaration_from_proto(header.state)
 
 
@@ -202,7 +206,7 @@ def _heard(outbox: Outbox, recall: Recall) -> Callable[[int, memoryview], None]:
             case RequestField.TAKEN:
                 outbox.preview_taken()
             case RequestField.RECALL:
-                recall.ask(recall_from_proto(bytes(body)))
+                recall.ask(recall_from_proto(unseal(node_pb2.RunRecall, body)))
 
     return heard
 
@@ -227,12 +231,41 @@ def _put(outbox: Outbox, event: SegmentEvent) -> None:
             pass  # what the result's header says, or only the other side measures
 
 
+@asynccontextmanager
+async def _checkpoints(offers: CheckpointOffers, outbox: Outbox) -> AsyncIterator[None]:
+    """Sends what is offered for as long as the block lasts; what is on its way then is given up."""
+    sending = asyncio.create_task(_send_checkpoints(offers, outbox))
+    try:
+        yield
+    finally:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        outbox.drop_checkpoint()
+
+
+async def _send_checkpoints(offers: CheckpointOffers, outbox: Outbox) -> None:
+    try:
+        while True:
+            step, outgoing = await offers.take()
+            began_s, index = time.monotonic(), 0
+            header = node_pb2.RunCheckpoint(state=declaration_to_proto(outgoing.declaration), step=step)
+            await outbox.spare(pack(ReplyField.CHECKPOINT, seal(header)))
+            async with aclosing(outgoing.parts()) as parts:
+                async for ready in parts:
+                    for message in checkpoint_messages(index, ready):
+                        await outbox.spare(message)
+                    index += 1
+            offers.sent(outgoing, began_s)
+    except EapgError as error:  # the segment itself will say what is wrong with its state
+        _log.info("no more checkpoints of a segment: %s", error)
+
+
 async def _send(result: SegmentResult, outbox: Outbox) -> None:
     """The result, but for the last word about it."""
     outgoing = result.outgoing
     declaration = declaration_to_proto(outgoing.declaration)
     header = node_pb2.RunResult(state=declaration, stop_step=result.stop_step)
-    await outbox.send(pack(ReplyField.RESULT, header.SerializeToString()))
+    await outbox.send(pack(ReplyField.RESULT, seal(header)))
     index = 0
     async with aclosing(outgoing.batches()) as batches:
         async for batch in batches:

@@ -44,6 +44,9 @@ class ReplyField(IntEnum):
     PART = 9
     FAILING = 10
     HOP = 11
+    CHECKPOINT = 12
+    CHECKPOINT_PART = 13
+    CHECKPOINT_CHUNK = 14
 
 
 def pack(field: int, body: bytes | memoryview) -> bytes:

@@ -118,11 +118,11 @@ class Checkpoint:
         return Latent({name: await kept.array(self._codecs) for name, kept in self.tensors.items()})
 
     def followed_by(self, step: int, state: Latent) -> "Checkpoint":
-        """What was computed here from this one; a tensor that went through untouched stays known as the same."""
+        """What was computed here from this one; a tensor that went through untouched stays the same, renamed or not."""
         tensors = {}
         for spec in state.spec.tensors:
             array = state[spec.name]
-            same = (kept for kept in self.tensors.values() if kept.tensor == spec and kept.is_of(array))
+            same = (kept.called(spec) for kept in self.tensors.values() if kept.is_of(array))
             tensors[spec.name] = next(same, None) or KeptTensor(spec, array=array)
         return Checkpoint(step, self._codecs, tensors, self.budget)
 

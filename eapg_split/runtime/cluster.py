@@ -11,7 +11,7 @@ from eapg_split.runtime.peer import PROTOCOL_VERSION, NodeDescription, Peer
 from eapg_split.runtime.worker import Worker
 
 _DESCRIBE_S = 10.0
-_ALIVE_S = 5.0
+_ALIVE_S = 1.0  # a dead one refuses within milliseconds; one that hangs must not hold the job up
 
 
 class Cluster:
@@ -53,7 +53,7 @@ class Cluster:
     async def check_alive(self, node: NodeId) -> None:
         """Asks a node that was lost who it is now. Raises what says that it cannot go on."""
         assert self._own is not None
-        answer = await _described(self._reached[node], _ALIVE_S)
+        answer = await _described(self._reached[node], _ALIVE_S, brief=True)
         if isinstance(answer, EapgError):
             raise answer
         _check_compatible(self._own, answer)
@@ -96,10 +96,10 @@ class Cluster:
         return answer
 
 
-async def _described(peer: Peer, limit_s: float) -> NodeDescription | EapgError:
+async def _described(peer: Peer, limit_s: float, *, brief: bool = False) -> NodeDescription | EapgError:
     try:
         async with asyncio.timeout(limit_s):
-            return await peer.describe()
+            return await peer.describe(brief=brief)
     except TimeoutError:
         return NodeUnavailable(f"no answer within {limit_s:.0f} s")
     except EapgError as error:

@@ -115,6 +115,8 @@ class Coordinator:
             segments=tuple(record.segments),
             hops=tuple(record.hops),
             peak_rss_bytes=record.peak_rss_bytes | {own: peak_resident_bytes()},
+            checkpoints=record.checkpoints,
+            checkpoint_bytes=record.checkpoint_bytes,
         )
 
 

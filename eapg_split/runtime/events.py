@@ -1,11 +1,13 @@
 """What happens in a job, as values: the same ones travel inside the device's daemon and reach the person's program."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eapg_split.domain.latent import ITEM_BYTES
+from eapg_split.runtime.handoff import Declaration, Encoding
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,22 @@ class Goodput:
 
 
 @dataclass(frozen=True)
+class CheckpointKept:
+    """The state before `step` came home from `node` while it went on: if it is lost, the job goes on from there.
+
+    `raw_bytes` (decoded) and `wire_bytes` (coded) are of the tensors that travelled for it, within `seconds`.
+    """
+
+    node: str
+    step: int
+    codec: str
+    raw_bytes: int
+    wire_bytes: int
+    seconds: float
+    at_s: float = 0.0  # since the job began
+
+
+@dataclass(frozen=True)
 class Notice:
     """One sentence that a person should see although the job goes on."""
 
@@ -169,6 +187,8 @@ class JobDone:
     segments: tuple[PlacedSegment, ...]
     hops: tuple[Hop, ...]
     peak_rss_bytes: dict[str, int]
+    checkpoints: int = 0  # that came home besides
+    checkpoint_bytes: int = 0  # on the wire
 
 
 @dataclass(frozen=True)
@@ -203,7 +223,20 @@ class Passage:
     moment_s: float
 
 
-SegmentEvent = Accepted | Acknowledged | Returning | Passage | StepDone | PreviewFrame | Hop
+@dataclass(frozen=True)
+class CheckpointCame:
+    """The state before `step` has come whole while its segment goes on; tensors that did not travel are only named.
+
+    `encodings` has those that did, `seconds` is from its announcement to its last part.
+    """
+
+    step: int
+    declaration: Declaration
+    encodings: Mapping[str, Encoding]
+    seconds: float
+
+
+SegmentEvent = Accepted | Acknowledged | Returning | Passage | StepDone | PreviewFrame | Hop | CheckpointCame
 JobEvent = (
     PlanMade
     | PlanReviewed
@@ -211,6 +244,7 @@ JobEvent = (
     | PreviewFrame
     | Hop
     | Goodput
+    | CheckpointKept
     | Notice
     | FrameDone
     | OutputFile

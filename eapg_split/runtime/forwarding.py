@@ -13,13 +13,25 @@ from eapg_split.codecs.base import Fidelity
 from eapg_split.domain.latent import Latent
 from eapg_split.domain.topology import NodeId
 from eapg_split.errors import CorruptPayload, EapgError, NodeUnavailable
+from eapg_split.planner.checkpoints import Checkpoints
 from eapg_split.planner.link_rates import LinkRates
-from eapg_split.runtime.checkpoint import Checkpoint, Codecs, Departure
-from eapg_split.runtime.events import Accepted, Goodput, Hop, Passage, PreviewFrame, SegmentEvent, StepDone
+from eapg_split.runtime.arriving import ArrivingCheckpoints
+from eapg_split.runtime.checkpoint import Checkpoint, Codecs, Departure, KeptTensor
+from eapg_split.runtime.events import (
+    Accepted,
+    CheckpointCame,
+    Goodput,
+    Hop,
+    Passage,
+    PreviewFrame,
+    SegmentEvent,
+    StepDone,
+)
 from eapg_split.runtime.handoff import Coded, Declaration, Encoding, Item, Outgoing, SameAsInput
 from eapg_split.runtime.handoff_spans import HandoffSpans
 from eapg_split.runtime.links import on_link
 from eapg_split.runtime.neighbours import Neighbour, Neighbours
+from eapg_split.runtime.offers import CheckpointOffers
 from eapg_split.runtime.peer import Emit, Onward, SegmentDone, SegmentOrder
 from eapg_split.runtime.recall import HandBack, Recall
 from eapg_split.runtime.sending import Sending
@@ -59,15 +71,22 @@ class Forwarder:
         self._permitted = permitted
 
     async def forward(
-        self, order: SegmentOrder, before: Checkpoint, after: Latent, emit: Emit, recall: Recall
+        self,
+        order: SegmentOrder,
+        before: Checkpoint,
+        after: Latent,
+        emit: Emit,
+        recall: Recall,
+        offers: CheckpointOffers,
     ) -> Relayed:
         """Runs what comes after the order's own steps on the node that it names; `before` is what this node got.
 
+        `offers` gets the states that come from there meanwhile.
         An error names the node that is at fault. Raises NodeUnavailable for a node that is no neighbour.
         """
         onward = order.onward[0]
         try:
-            return await self._forward(order, onward, before, after, emit, recall)
+            return await self._forward(order, onward, before, after, emit, recall, offers)
         except EapgError as error:
             if not any(error.node_id == later.node for later in order.onward):
                 error.node_id = onward.node
@@ -81,6 +100,7 @@ class Forwarder:
         after: Latent,
         emit: Emit,
         recall: Recall,
+        offers: CheckpointOffers,
     ) -> Relayed:
         peer = await self._neighbours.peer(onward.node)
         state = before.followed_by(order.stop_step, after)
@@ -97,10 +117,19 @@ class Forwarder:
             start_step=order.stop_step,
             stop_step=onward.stop_step,
             onward=order.onward[1:],
+            checkpoints=self._wanted(order),
             result_link_bits_per_s=back or 0.0,
         )
+        arriving = ArrivingCheckpoints(self._codecs, departure.arrives)
+
+        async def take(event: SegmentEvent) -> None:
+            if isinstance(event, CheckpointCame):
+                offers.offer(arriving.add(event), self._as_it_came)
+            else:
+                await relay.take(event)
+
         relay = _Relay(self._own, onward, order.stop_step, departure, self._links, self._spans, emit)
-        running = asyncio.create_task(_run(peer, further, departure.outgoing, relay, recall))
+        running = asyncio.create_task(_run(peer, further, departure.outgoing, take, recall))
         try:
             while not (await asyncio.wait((running,), timeout=_LOOK_S))[0]:
                 relay.check_moving()
@@ -110,6 +139,13 @@ class Forwarder:
             await asyncio.gather(running, return_exceptions=True)
         await relay.home(done)
         return Relayed(await self._way_back(done, departure, await before.latent()), done)
+
+    def _wanted(self, order: SegmentOrder) -> Checkpoints:
+        spares = order.checkpoints is Checkpoints.AUTO and self._links.network.costs_money
+        return Checkpoints.NEVER if spares else order.checkpoints
+
+    async def _as_it_came(self, kept: KeptTensor) -> Encoding:
+        return await kept.as_it_is(self._codecs)
 
     async def _way_back(self, done: SegmentDone, departure: Departure, state: Latent) -> Outgoing:
         """As it came; what went through both nodes untouched is named, and what only this one made is coded."""
@@ -134,9 +170,9 @@ class Forwarder:
 
 
 async def _run(
-    peer: Neighbour, order: SegmentOrder, state: Outgoing, relay: "_Relay", recall: Recall
+    peer: Neighbour, order: SegmentOrder, state: Outgoing, emit: Emit, recall: Recall
 ) -> SegmentDone:
-    return await peer.run(order, state, relay.take, recall=recall)
+    return await peer.run(order, state, emit, recall=recall)
 
 
 class _Relay:

@@ -49,7 +49,15 @@ class SameAsInput:
     input: str
 
 
-Item = Coded | HeldThere | SameAsInput
+@dataclass(frozen=True, slots=True)
+class SameAsBefore:
+    """The tensor of a checkpoint is the one called `before` of the checkpoint that was sent before it."""
+
+    tensor: TensorSpec
+    before: str
+
+
+Item = Coded | HeldThere | SameAsInput | SameAsBefore
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from eapg_split.domain.request import Request
 from eapg_split.domain.topology import Topology
 from eapg_split.domain.workload import Workload
 from eapg_split.errors import InvalidRequest
+from eapg_split.planner.checkpoints import Checkpoints
 from eapg_split.planner.policy import Objective, Policy
 from eapg_split.runtime.deadline import Deadline
 from eapg_split.runtime.events import Hop, PlacedSegment
@@ -24,6 +25,7 @@ class Job:
     codec: str
     suffix: str
     previews: bool = False
+    checkpoints: Checkpoints = Checkpoints.AUTO
     quality_db: float = DEFAULT_QUALITY_DB
     deadline: Deadline = field(default_factory=Deadline)
     wishes: Objective = field(default_factory=Objective)  # its privacy, codec and deadline stand elsewhere
@@ -77,6 +79,8 @@ class JobRecord:
     segments: list[PlacedSegment] = field(default_factory=list)
     hops: list[Hop] = field(default_factory=list)
     peak_rss_bytes: dict[str, int] = field(default_factory=dict)
+    checkpoints: int = 0
+    checkpoint_bytes: int = 0
 
     def add(self, segment: PlacedSegment, peak_rss_bytes: int) -> None:
         """A committed segment, joined with the one before where a re-plan stayed on the same node."""

@@ -9,6 +9,8 @@ from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.events import (
     Accepted,
     Acknowledged,
+    CheckpointCame,
+    CheckpointKept,
     Goodput,
     Hop,
     JobEvent,
@@ -39,7 +41,7 @@ class JobEvents:
     async def take(self, event: JobEvent | SegmentEvent) -> None:
         """Tells it, unless it is of the way alone; its moments are those of the loop's clock."""
         match event:
-            case Accepted() | Acknowledged() | Returning() | Passage():
+            case Accepted() | Acknowledged() | Returning() | Passage() | CheckpointCame():
                 return
             case StepDone():
                 event = replace(event, start_s=max(0.0, self.since_start() - event.seconds))
@@ -49,6 +51,10 @@ class JobEvents:
                 event = replace(event, at_s=self.since_start())
             case Goodput():
                 event = replace(event, at_s=event.at_s - self._began_s)
+            case CheckpointKept():
+                event = replace(event, at_s=event.at_s - self._began_s)
+                self.record.checkpoints += 1
+                self.record.checkpoint_bytes += event.wire_bytes
             case Hop():
                 event = replace(event, start_s=max(0.0, event.start_s - self._began_s))
                 self.record.hops.append(event)

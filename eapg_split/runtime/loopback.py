@@ -1,13 +1,16 @@
 """A peer in this process: the same hand-offs, payloads and orders as over a wire, without one."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
+from eapg_split.codecs.base import Codec
 from eapg_split.domain.telemetry import Telemetry
 from eapg_split.domain.topology import NodeId
-from eapg_split.runtime.events import Returning
+from eapg_split.runtime.events import CheckpointCame, Returning
 from eapg_split.runtime.handoff import Outgoing
+from eapg_split.runtime.offers import CheckpointOffers
 from eapg_split.runtime.peer import Emit, NodeDescription, SegmentDone, SegmentOrder
 from eapg_split.runtime.recall import Recall
 from eapg_split.runtime.reception import Reception
@@ -25,9 +28,9 @@ class LoopbackPeer:
         """The worker's own id."""
         return self._worker.setup.node
 
-    async def describe(self) -> NodeDescription:
+    async def describe(self, *, brief: bool = False) -> NodeDescription:
         """What the worker says of itself."""
-        return await self._worker.describe()
+        return await self._worker.describe(brief=brief)
 
     async def identify(self) -> NodeId:
         """The worker's own id."""
@@ -45,7 +48,13 @@ class LoopbackPeer:
         async with worker.serving.admitted(order, state.declaration):
             there = await worker.serving.receive(order, state.declaration, resume=order.attempt > 1)
             await _pass(state, there)
-            result = await worker.serving.serve(order, there, emit, recall)
+            offers = worker.serving.offers(order)
+            homing = asyncio.create_task(_bring_home(offers, emit, worker.setup.codecs))
+            try:
+                result = await worker.serving.serve(order, there, emit, recall, offers)
+            finally:
+                homing.cancel()
+                await asyncio.gather(homing, return_exceptions=True)
         await emit(Returning())
         here = Reception(result.outgoing.declaration, worker.setup.codecs, keep=True)
         await _pass(result.outgoing, here)
@@ -66,6 +75,17 @@ class LoopbackPeer:
 
     async def close(self) -> None:
         """Nothing is held."""
+
+
+async def _bring_home(offers: CheckpointOffers, emit: Emit, codecs: Mapping[str, Codec]) -> None:
+    while True:
+        step, state = await offers.take()
+        began = time.monotonic()
+        here = Reception(state.declaration, codecs, keep=True, decode=False)
+        await _pass(state, here)
+        encodings = (await here.finish()).encodings
+        await emit(CheckpointCame(step, state.declaration, encodings, time.monotonic() - began))
+        offers.sent(state, began)
 
 
 async def _pass(state: Outgoing, reception: Reception) -> None:

@@ -9,6 +9,7 @@ from eapg_split.domain.profile import Profile
 from eapg_split.domain.request import Request
 from eapg_split.domain.telemetry import LinkSight, Telemetry
 from eapg_split.domain.topology import Node, NodeId
+from eapg_split.planner.checkpoints import Checkpoints
 from eapg_split.runtime.deadline import Deadline
 from eapg_split.runtime.events import SegmentEvent
 from eapg_split.runtime.handoff import Declaration, Interval, Outgoing
@@ -16,7 +17,7 @@ from eapg_split.runtime.recall import Recall
 from eapg_split.runtime.reception import Received, Reception
 from eapg_split.runtime.settings import Limits
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class SegmentOrder:
     result_codec: str = "lossless"
     result_db: float = 0.0  # 0 leaves it to the codec
     result_link_bits_per_s: float = 0.0  # of the way back, 0 where nobody knows it
+    checkpoints: Checkpoints = Checkpoints.NEVER
     previews: bool = False
     onward: tuple[Onward, ...] = ()
     deadline: Deadline = field(default_factory=Deadline)
@@ -136,8 +138,8 @@ class Peer(Protocol):
     def name(self) -> str:
         """What to call it in messages while it has not said its id."""
 
-    async def describe(self) -> NodeDescription:
-        """Asks the node who it is and what it can do."""
+    async def describe(self, *, brief: bool = False) -> NodeDescription:
+        """Asks the node who it is and what it can do; with `brief` it asks no other node."""
 
     async def prepare(self, order: SegmentOrder) -> None:
         """Lets the node load the weights of a segment that it will get."""
@@ -148,6 +150,7 @@ class Peer(Protocol):
         """Hands a segment over; `emit` gets Accepted once, then steps and previews as they come.
 
         The node ends early where `recall` asks for it, or by itself: `SegmentDone.stop_step` says where.
+        States come back while it runs as the order wishes, each as CheckpointCame once it is whole.
         Raises SessionNotFound where the node has lost a tensor that `state` only names.
         When this is cancelled the node stops at its next step boundary and keeps nothing of the session.
         """

@@ -40,8 +40,11 @@ class Reception:
         given: Mapping[str, Floats] = _NONE,
         limit_bytes: int = MAX_BODY_BYTES,
         keep: bool = False,
+        decode: bool = True,
     ) -> None:
         """`given` are the tensors that do not travel; with `keep` the parts stay, to be sent on as they came.
+
+        Without `decode` they are only verified, for a state that is decoded when it is needed, if ever.
 
         Raises Unsupported for a codec that is not known.
         """
@@ -52,9 +55,10 @@ class Reception:
         self._given = given
         self._limit_bytes = limit_bytes
         self._slices = declaration.slices
-        self._decoders = {item.tensor.name: _decoder(item, codecs) for item in declaration.coded}
+        decoders = {item.tensor.name: _decoder(item, codecs) for item in declaration.coded}
+        self._decoders = decoders if decode else {}
         self._keep = keep
-        self._parts: dict[str, list[Part]] = {name: [] for name in self._decoders}
+        self._parts: dict[str, list[Part]] = {name: [] for name in decoders}
         self._taken = 0
         self._body_bytes = 0
         self._decoding: asyncio.Future[None] | None = None
@@ -98,14 +102,17 @@ class Reception:
         self.check(self._taken, len(part.body))
         await self._settled()
         wanted = self._slices[self._taken]
-        decoder = self._decoders[wanted.tensor.name]
+        decoder = self._decoders.get(wanted.tensor.name)
+        if decoder is None:
+            part.verify()
         if self._keep:
             self._parts[wanted.tensor.name].append(part)
         self._taken += 1
         self.arrived_s = asyncio.get_running_loop().time()
         self._body_bytes += len(part.body)
-        self._decoding = asyncio.ensure_future(asyncio.to_thread(self._decode, decoder, part))
-        self._decoding.add_done_callback(self._note)
+        if decoder is not None:
+            self._decoding = asyncio.ensure_future(asyncio.to_thread(self._decode, decoder, part))
+            self._decoding.add_done_callback(self._note)
 
     async def finish(self) -> Received:
         """The state. Raises CorruptPayload while parts are missing, or when one was wrong."""

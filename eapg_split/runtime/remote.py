@@ -5,16 +5,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from eapg_split.codecs.base import Fidelity
-from eapg_split.domain.error_budget import ErrorBudget
+from eapg_split.domain.error_budget import ErrorBudget, on_the_way_db
+from eapg_split.domain.latent import LatentSpec
 from eapg_split.domain.plan import Plan, Segment
 from eapg_split.domain.topology import NodeId
 from eapg_split.domain.workload import Workload
 from eapg_split.errors import CorruptPayload, SessionNotFound
 from eapg_split.planner.policy import Transfer
+from eapg_split.runtime.arriving import ArrivingCheckpoints
 from eapg_split.runtime.checkpoint import Checkpoint, Departure, KeptTensor
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.events import (
     Accepted,
+    CheckpointCame,
+    CheckpointKept,
     Goodput,
     Hop,
     JobEvent,
@@ -54,12 +58,17 @@ class RemoteSegments:
         cluster: Cluster,
         permitted: PermittedLoss,
         emit: Callable[[JobEvent | SegmentEvent], Awaitable[None]],
+        keep: Callable[[Checkpoint], None],
     ) -> None:
-        """`emit` gets what the node says, and Hop and Goodput with moments of the loop's clock."""
+        """`emit` gets what the node says, and Hop, Goodput and CheckpointKept with moments of the loop's clock.
+
+        `keep` gets each state that comes home while its segment goes on.
+        """
         self._cluster = cluster
         self._codecs = cluster.worker.setup.codecs
         self._permitted = permitted
         self._emit = emit
+        self._keep = keep
         self._held: dict[NodeId, tuple[KeptTensor, ...]] = {}
         self._sending: Sending | None = None
 
@@ -83,9 +92,12 @@ class RemoteSegments:
         own = self._cluster.worker.setup.node
         passage = _Passages(task, departure, own)
         spans = self._cluster.worker.handoff_spans(order.session)
+        arriving = ArrivingCheckpoints(self._codecs, departure.arrives)
 
         async def emit(event: SegmentEvent) -> None:
             sending.note(event)
+            if isinstance(event, CheckpointCame):
+                self._kept(arriving.add(event, self._budget_after(budget, order, event.step)), task, order)
             noted = passage.noted(event)
             if isinstance(noted, Goodput):
                 self._cluster.worker.links.observe(noted)
@@ -101,7 +113,7 @@ class RemoteSegments:
             done = await peer.run(order, departure.outgoing, emit, recall=task.recall)
         finally:
             self._sending = None
-        _check_result(done, order, task)
+        _check_state(done.stop_step, done.declaration.spec, order, task)
         terms = _terms_of(done, order, task.recall)
         hop = passage.home(done, terms.codec)
         spans.come(hop, done.decoding)
@@ -124,6 +136,16 @@ class RemoteSegments:
     def terms(self, task: Assignment, step: int, plan: Plan) -> HandBack:
         """How a state is to come back that is handed back at `step` or later, to go on by `plan`."""
         return HandBack(step, plan.codec_at(step), self._target_db(plan, step, task.checkpoint.budget))
+
+    def _kept(self, checkpoint: Checkpoint, task: Assignment, order: SegmentOrder) -> None:
+        """A state on the way. Raises CorruptPayload for one that is not of the segment."""
+        _check_state(checkpoint.step, checkpoint.spec, order, task)
+        if checkpoint.step < _stop_of(order):
+            self._keep(checkpoint)
+
+    def _budget_after(self, budget: ErrorBudget, order: SegmentOrder, step: int) -> ErrorBudget:
+        """What is left where a state on the way is used: it is one more cut, as lossy as the result would be."""
+        return _spent(budget, order, step).without(budget.share_of(on_the_way_db(order.result_db)))
 
     async def _departure(self, task: Assignment) -> Departure:
         step, budget = task.order.start_step, task.checkpoint.budget
@@ -184,13 +206,13 @@ def _spent(budget: ErrorBudget, order: SegmentOrder, reached: int) -> ErrorBudge
     return budget
 
 
-def _check_result(done: SegmentDone, order: SegmentOrder, task: Assignment) -> None:
-    if not order.start_step < done.stop_step <= _stop_of(order):
+def _check_state(step: int, spec: LatentSpec, order: SegmentOrder, task: Assignment) -> None:
+    if not order.start_step < step <= _stop_of(order):
         raise CorruptPayload(
-            f"Node {task.node} returned the state before step {done.stop_step}, which is not of its segment.",
+            f"Node {task.node} returned the state before step {step}, which is not of its segment.",
             node_id=task.node,
         )
-    if done.declaration.spec != task.workload.spec_after(done.stop_step - 1):
+    if spec != task.workload.spec_after(step - 1):
         raise CorruptPayload(f"Node {task.node} returned a state of another shape.", node_id=task.node)
 
 
@@ -248,6 +270,16 @@ class _Passages:
                 )
             case Returning():
                 self._returning = self._loop.time()
+            case CheckpointCame(step, declaration, encodings, seconds):
+                return CheckpointKept(
+                    node=node,
+                    step=step,
+                    codec=next((item.codec for item in declaration.coded), self._codec),
+                    raw_bytes=declaration.raw_bytes,
+                    wire_bytes=sum(encoding.body_bytes for encoding in encodings.values()),
+                    seconds=seconds,
+                    at_s=self._loop.time(),
+                )
             case Passage(outbound, size, seconds, moment_s):
                 source, target = (own, node) if outbound else (node, own)
                 return Goodput(source, target, size, seconds, moment_s)

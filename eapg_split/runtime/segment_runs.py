@@ -5,6 +5,7 @@ import logging
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Final
 
 from eapg_split.codecs.base import Fidelity
 from eapg_split.domain.error_budget import ErrorBudget
@@ -20,7 +21,8 @@ from eapg_split.domain.session import (
 )
 from eapg_split.domain.topology import NodeId
 from eapg_split.domain.workload import StageKind, Workload
-from eapg_split.errors import CapacityExceeded, EapgError
+from eapg_split.errors import CapacityExceeded, CorruptPayload, EapgError, NodeUnavailable
+from eapg_split.planner.checkpoints import Checkpoints
 from eapg_split.runtime.checkpoint import Checkpoint
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.events import Hop, JobEvent, SegmentEvent, StepDone
@@ -36,14 +38,15 @@ from eapg_split.runtime.replanner import InFlight, Replanner
 from eapg_split.runtime.routes import Routes
 
 _log = logging.getLogger(__name__)
-_BACKOFF_S = 0.2
+_AT_ONCE: Final = 2  # attempts without a pause, as the node answers
+_BACKOFF_S: Final = 0.2
 
 Chain = tuple[Segment, ...]
 """The segment that runs, and those to whose nodes its state is handed on."""
 
 
 class SegmentRuns:
-    """One per job. Keeps the checkpoint that the next segment begins with."""
+    """One per job. Keeps the checkpoint with which the segment begins, and the newest one, with which the next does."""
 
     def __init__(
         self, job: Job, cluster: Cluster, workload: Workload, output: Output, events: JobEvents
@@ -55,7 +58,8 @@ class SegmentRuns:
         self._output = output
         self._events = events
         self._checkpoint = Checkpoint(0, self._worker.setup.codecs, {}, ErrorBudget(job.quality_db))
-        self._remote = RemoteSegments(cluster, self._fidelity, self._step_there)
+        self._newest = self._checkpoint
+        self._remote = RemoteSegments(cluster, self._fidelity, self._step_there, self._keep)
         self._recall = Recall()
         self._planner: Replanner | None = None
         self._preparing: set[asyncio.Task[None]] = set()
@@ -66,10 +70,10 @@ class SegmentRuns:
         It runs as a task, so that a hand-off can be given up from wherever that is decided.
         """
         segment, attempt = state.segment, state.attempt
-        if attempt > 1:
-            await asyncio.sleep(_BACKOFF_S * 2 ** (attempt - 2))
-        else:
-            self._recall = Recall()
+        if attempt == 1:
+            self._recall, self._checkpoint = Recall(), self._newest
+        if attempt > _AT_ONCE:
+            await asyncio.sleep(_BACKOFF_S * 2 ** (attempt - _AT_ONCE - 1))
         chain = self._chain(state, planner.routes)
         own = self._cluster.is_own(segment.node)
         work = self._run_here(state) if own else self._run_there(state, chain)
@@ -79,10 +83,7 @@ class SegmentRuns:
             step = await running
         except EapgError as error:
             _log.warning("session %s: %s failed: %s", self._job.session, segment, error)
-            _blame(error, chain, planner.routes)
-            if isinstance(error, CapacityExceeded) and error.retry_after_s is not None:
-                planner.refused(NodeId(error.node_id or segment.node), error.retry_after_s)
-            return SegmentFailed(segment, attempt, error)
+            return await self._failed(state, chain, error, planner)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
@@ -95,6 +96,57 @@ class SegmentRuns:
         if planner.decided or step < chain[-1].stop_step:
             return SegmentHandedBack(segment, attempt, step, unasked=not planner.decided)
         return SegmentCommitted(segment, attempt, step)
+
+    def _keep(self, checkpoint: Checkpoint) -> None:
+        """A newer state is here, whole: what fails from now on goes on from there."""
+        self._newest = checkpoint
+
+    async def _failed(
+        self, state: Running, chain: Chain, error: EapgError, planner: Replanner
+    ) -> SegmentFailed:
+        """What is left of the segment, and whether whoever lost it still answers."""
+        segment = state.segment
+        _blame(error, chain, planner.routes)
+        node = next((part.node for part in chain if part.node == error.node_id), segment.node)
+        if isinstance(error, CapacityExceeded) and error.retry_after_s is not None:
+            planner.refused(node, error.retry_after_s)
+        step, gone = await asyncio.gather(self._fall_back(chain), self._is_gone(node, error))
+        own = self._cluster.is_own(segment.node)
+        return SegmentFailed(segment, state.attempt, error, step=step, node=node, gone=gone, own=own)
+
+    async def _is_gone(self, node: NodeId, error: EapgError) -> bool:
+        """A node that hangs or is dead must not cost its time twice."""
+        if self._cluster.is_own(node) or not isinstance(error, NodeUnavailable):
+            return False
+        try:
+            await self._cluster.check_alive(node)
+        except EapgError as answer:
+            _log.info("session %s: %s is gone: %s", self._job.session, node, answer)
+            return True
+        return False
+
+    async def _fall_back(self, chain: Chain) -> int:
+        """Where the job goes on: before the step of the newest state, or 0 for where the segment began.
+
+        A state that came through a lossy codec is used where that leaves something of the error budget.
+        """
+        newest = self._newest
+        if newest is self._checkpoint:
+            return 0
+        try:
+            await newest.latent()
+        except CorruptPayload as error:
+            _log.warning("session %s: a checkpoint is of no use: %s", self._job.session, error)
+            usable = False
+        else:
+            usable = newest.budget == self._checkpoint.budget or newest.budget.has_left
+        if not usable:
+            self._newest = self._checkpoint
+            return 0
+        for part in chain:
+            if part.start_step < newest.step:
+                self._commit(part, min(part.stop_step, newest.step), 0)
+        return newest.step
 
     def prepare(self, plan: Plan) -> None:
         """Lets the plan's other nodes load their weights while the first steps are computed."""
@@ -159,15 +211,18 @@ class SegmentRuns:
         latent, reached = await self._checkpoint.latent(), segment.start_step
         if segment.start_step < stop:
             order = self._order(state.plan, replace(segment, stop_step=stop), state.attempt)
-            done = await self._worker.execute(order, latent, self._step_here, self._recall)
+            done = await self._worker.execute(
+                order, latent, self._step_here, self._recall, reached_state=self._reached_here
+            )
             latent, reached = done.state, done.stop_step
-        after = self._checkpoint.followed_by(reached, latent)
         if reached == stop and segment.stop_step > last:
             await self._decode(segment, latent)
             reached = segment.stop_step
-        self._checkpoint = after
         self._commit(segment, reached, peak_resident_bytes())
         return reached
+
+    def _reached_here(self, step: int, state: Latent) -> None:
+        self._keep(self._newest.followed_by(step, state))
 
     async def _decode(self, segment: Segment, latent: Latent) -> None:
         loop, steps = asyncio.get_running_loop(), self._workload.steps
@@ -180,10 +235,8 @@ class SegmentRuns:
         await self._events.take(StepDone(placed.node, placed.tier, stage.name, steps - 1, steps, seconds))
 
     async def _run_there(self, state: Running, chain: Chain) -> int:
-        if state.attempt > 1:
-            # a node that hangs must not cost its time twice
-            await self._cluster.check_alive(state.segment.node)
-        self._checkpoint, done = await self._remote.run(self._assignment(state, chain))
+        checkpoint, done = await self._remote.run(self._assignment(state, chain))
+        self._keep(checkpoint)
         peaks = {state.segment.node: done.peak_rss_bytes, **done.further_peaks}
         for part in chain:
             if part.start_step < done.stop_step:
@@ -213,9 +266,17 @@ class SegmentRuns:
             fingerprint=self._cluster.fingerprint,
             attempt=attempt,
             result_codec=plan.codec_at(segment.stop_step),
+            checkpoints=self._checkpoints,
             previews=job.previews,
             deadline=job.deadline,
         )
+
+    @property
+    def _checkpoints(self) -> Checkpoints:
+        """Whether states are to come home on the way; bytes that cost money are not spent unless somebody asked."""
+        wanted = self._job.checkpoints
+        spares = wanted is Checkpoints.AUTO and self._worker.setup.network.costs_money
+        return Checkpoints.NEVER if spares else wanted
 
     def _commit(self, segment: Segment, reached: int, peak_rss_bytes: int) -> None:
         placed = self._events.placed(replace(segment, stop_step=reached))

@@ -1,22 +1,25 @@
 """Segments that other nodes ask for: a state comes, is computed with, and goes back, or on to the next node."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from eapg_split.codecs.base import DEFAULT_FIDELITY, Fidelity
+from eapg_split.domain.error_budget import on_the_way_db
 from eapg_split.domain.latent import Latent
 from eapg_split.runtime.checkpoint import Checkpoint, KeptTensor
-from eapg_split.runtime.events import Accepted
+from eapg_split.runtime.events import Accepted, SegmentEvent, StepDone
 from eapg_split.runtime.forwarding import Forwarder
-from eapg_split.runtime.handoff import Declaration
+from eapg_split.runtime.handoff import Declaration, Encoding
 from eapg_split.runtime.held import HeldStates
 from eapg_split.runtime.instruments import Kind, Span
 from eapg_split.runtime.kept import KeptResults, SegmentResult, way_back
 from eapg_split.runtime.links import on_link
 from eapg_split.runtime.memory import peak_resident_bytes
+from eapg_split.runtime.offers import CheckpointOffers
 from eapg_split.runtime.peer import Emit, SegmentOrder
 from eapg_split.runtime.recall import HandBack, Reached, Recall
 from eapg_split.runtime.reception import Received, Reception
@@ -89,11 +92,16 @@ class Serving:
         return reception
 
     async def serve(
-        self, order: SegmentOrder, reception: Reception, emit: Emit, recall: Recall | None = None
+        self,
+        order: SegmentOrder,
+        reception: Reception,
+        emit: Emit,
+        recall: Recall | None = None,
+        offers: CheckpointOffers | None = None,
     ) -> SegmentResult:
         """Like `execute`, on a state that has come, with one to send; the same hand-off is computed once.
 
-        `emit` gets Accepted first. Raises CorruptPayload where the state is not whole.
+        `emit` gets Accepted first, `offers` the states in between. Raises CorruptPayload where the state is not whole.
         """
         handoff = reception.declaration.id
         received = await reception.finish()
@@ -104,16 +112,65 @@ class Serving:
             if kept is not None:
                 return kept
             with self._recallable(order, recall or Recall()) as serving:
-                began = asyncio.get_running_loop().time()
-                reached = await self._worker.execute(order, Latent(received.arrays), emit, serving)
-                compute_s = asyncio.get_running_loop().time() - began
-                result = await self._result(order, received, reached, compute_s)
-                if order.onward and reached.early is None:
-                    # for the sender, should it ask for this segment alone because the further one was lost
-                    self._kept.add(_alone(order), handoff, result)
-                    result = await self._forwarded(order, received, reached, result, emit, serving)
+                began = self._begun(order, received, emit, serving, offers or self.offers(order))
+                result = await self._computed(began, handoff)
         self._kept.add(order, handoff, result)
         return result
+
+    def offers(self, order: SegmentOrder) -> CheckpointOffers:
+        """What takes the states that may go home while the segment goes on."""
+        return CheckpointOffers(order, metered=self._worker.setup.network.costs_money)
+
+    def _begun(
+        self, order: SegmentOrder, received: Received, emit: Emit, recall: Recall, offers: CheckpointOffers
+    ) -> "_Begun":
+        spec = Latent(received.arrays).spec
+        tensors = {
+            each.name: KeptTensor(
+                each, array=received.arrays[each.name], coded=received.encodings.get(each.name)
+            )
+            for each in spec.tensors
+        }
+        before = Checkpoint(order.start_step, self._worker.setup.codecs, tensors)
+        offers.begin(before)
+        return _Begun(order, received, before, emit, recall, offers)
+
+    async def _computed(self, begun: "_Begun", handoff: str) -> SegmentResult:
+        order, clock = begun.order, asyncio.get_running_loop().time
+        began = clock()
+        reached = await self._worker.execute(
+            order,
+            Latent(begun.received.arrays),
+            begun.note,
+            begun.recall,
+            reached_state=self._offering(begun),
+        )
+        result = await self._result(order, begun.received, reached, clock() - began)
+        if order.onward and reached.early is None:
+            # for the sender, should it ask for this segment alone because the further one was lost
+            self._kept.add(_alone(order), handoff, result)
+            result = await self._forwarded(begun, reached, result)
+        return result
+
+    def _offering(self, begun: "_Begun") -> Callable[[int, Latent], None]:
+        """Each state between two steps is offered, and the one that is handed on."""
+        order, newest = begun.order, begun.before
+
+        def reached(step: int, state: Latent) -> None:
+            nonlocal newest
+            if step == order.stop_step and not order.onward:
+                return
+            newest = newest.followed_by(step, state)
+            begun.offers.offer(newest, partial(self._coded, order, step))
+
+        return reached
+
+    async def _coded(self, order: SegmentOrder, step: int, kept: KeptTensor) -> Encoding:
+        """A tensor of the state before `step` as the segment's result would be coded there."""
+        terms = HandBack(step, order.result_codec, on_the_way_db(order.result_db))
+        codec = await on_link(self._worker.codec(terms.codec), order.result_link_bits_per_s or None)
+        codecs = self._worker.setup.codecs
+        return (await kept.through(codec, codecs, await self._permitted(order, terms)))[0]
 
     async def _result(
         self, order: SegmentOrder, received: Received, reached: Reached, compute_s: float
@@ -129,34 +186,22 @@ class Serving:
         await self.held.keep(order.session, [*state.values(), *after])
         return SegmentResult(outgoing, reached.stop_step, compute_s, peak_resident_bytes())
 
-    async def _forwarded(
-        self,
-        order: SegmentOrder,
-        received: Received,
-        reached: Reached,
-        own: SegmentResult,
-        emit: Emit,
-        recall: Recall,
-    ) -> SegmentResult:
+    async def _forwarded(self, begun: "_Begun", reached: Reached, own: SegmentResult) -> SegmentResult:
         """The result of the nodes after this one."""
-        codecs, spec = self._worker.setup.codecs, Latent(received.arrays).spec
-        tensors = {
-            each.name: KeptTensor(
-                each, array=received.arrays[each.name], coded=received.encodings.get(each.name)
-            )
-            for each in spec.tensors
-        }
+        order, received = begun.order, begun.received
+        worker = self._worker
         forwarder = Forwarder(
-            self._worker.setup.node,
-            codecs,
-            self._worker.links,
-            self._worker.neighbours,
+            worker.setup.node,
+            worker.setup.codecs,
+            worker.links,
+            worker.neighbours,
             self._permitted,
-            self._worker.handoff_spans(order.session),
+            worker.handoff_spans(order.session),
         )
-        before = Checkpoint(order.start_step, codecs, tensors)
-        with self._worker.setup.instruments.span(_further(order)):
-            relayed = await forwarder.forward(order, before, reached.state, emit, recall)
+        with worker.setup.instruments.span(_further(order)):
+            relayed = await forwarder.forward(
+                order, begun.before, reached.state, begun.note, begun.recall, begun.offers
+            )
         done = relayed.done
         arrays = [*received.arrays.values(), *reached.state.values(), *done.received.arrays.values()]
         await self.held.keep(order.session, arrays)
@@ -188,6 +233,24 @@ def _further(order: SegmentOrder) -> Span:
     """The segment to whose node the state is handed on."""
     onward = order.onward[0]
     return Span(Kind.SEGMENT, order.session, order.stop_step, onward.stop_step, target=onward.node)
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A segment whose state is here; `before` is that state, by whose tensors what comes of it is told apart."""
+
+    order: SegmentOrder
+    received: Received
+    before: Checkpoint
+    emit: Emit
+    recall: Recall
+    offers: CheckpointOffers
+
+    async def note(self, event: SegmentEvent) -> None:
+        """Tells the event, once it is known how long steps take."""
+        if isinstance(event, StepDone):
+            self.offers.stepped(event.seconds)
+        await self.emit(event)
 
 
 def _alone(order: SegmentOrder) -> SegmentOrder:

@@ -6,7 +6,7 @@ from eapg_split.domain.latent import Latent, LatentSpec
 from eapg_split.domain.topology import NodeId
 from eapg_split.domain.workload import Workload
 from eapg_split.errors import CorruptPayload, EngineFailure
-from eapg_split.runtime.handoff import Declaration, SameAsInput
+from eapg_split.runtime.handoff import Declaration, SameAsBefore, SameAsInput
 from eapg_split.runtime.peer import SegmentOrder
 
 
@@ -23,7 +23,7 @@ def check_spec(order: SegmentOrder, workload: Workload, spec: LatentSpec) -> Non
 def check_declaration(order: SegmentOrder, workload: Workload, declaration: Declaration) -> None:
     """Raise CorruptPayload unless the order can begin with what is declared."""
     check_spec(order, workload, declaration.spec)
-    if any(isinstance(item, SameAsInput) for item in declaration.items):
+    if any(isinstance(item, SameAsInput | SameAsBefore) for item in declaration.items):
         raise CorruptPayload(
             "Only a result names tensors of the state that its segment began with.", session_id=order.session
         )

@@ -142,9 +142,17 @@ class Worker:
         await self._load(engine, workload.parts(order.start_step, order.stop_step), _turn_of(order))
 
     async def execute(
-        self, order: SegmentOrder, state: Latent, emit: Emit, recall: Recall | None = None
+        self,
+        order: SegmentOrder,
+        state: Latent,
+        emit: Emit,
+        recall: Recall | None = None,
+        *,
+        reached_state: Callable[[int, Latent], None] = lambda step, state: None,
     ) -> Reached:
         """The state after the segment's last step; `emit` gets each step, and previews when asked.
+
+        `reached_state` is told the state before each further step, the segment's stop included; it must not wait.
 
         Ends early, but not before its first step, where `recall` asks for it: also while `emit` has that step. When
         this is cancelled the engine ends its step and the session leaves nothing behind.
@@ -158,6 +166,7 @@ class Worker:
             while reached < order.stop_step and early is None:
                 state = await self._step(order, workload, reached, state, emit)
                 reached += 1
+                reached_state(reached, state)
                 if recall is not None and (reached < order.stop_step or order.onward):
                     early = recall.ends_at(reached)
             check_finite(state, self.setup.node)

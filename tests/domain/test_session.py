@@ -1,6 +1,7 @@
 """The session under any faults: it ends, it loses at most the segment in flight, and late news change nothing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -275,11 +276,47 @@ def test_a_node_that_comes_back_can_be_used_again(state: State) -> None:
     )
 
 
-def test_a_hopeless_error_ends_the_job() -> None:
-    error = EngineFailure("broken")
-    driver = Driver(lambda action: error if action.segment.node == "e" else None)
-    assert driver.drive() == Failed(error)
-    assert driver.committed == 3
+def test_what_the_device_cannot_do_ends_the_job() -> None:
+    error, state = EngineFailure("broken"), running()
+    assert advance(state, SegmentFailed(state.segment, 1, error, own=True)) == (Failed(error), ())
+
+
+def test_what_another_node_says_of_itself_is_true_of_that_node_only() -> None:
+    driver = Driver(lambda action: EngineFailure("broken") if action.segment.node == "e" else None)
+    assert driver.drive() == Done()
+    assert [(run.segment.node, run.attempt) for run in driver.runs] == [
+        ("d", 1),
+        ("e", 1),
+        ("c", 1),
+        ("d", 1),
+    ]
+
+
+def remote() -> Running:
+    """Steps 3 and 4 are on their way at "e"."""
+    return replace(running(), index=1)
+
+
+def test_what_came_home_is_not_computed_again() -> None:
+    """With the node where it answers, without it where it is gone."""
+    state, error = remote(), NodeUnavailable("The link is down.")
+    for step, gone, planned in (
+        (0, True, MakePlan(3, frozenset({NodeId("e")}))),
+        (4, True, MakePlan(4, frozenset({NodeId("e")}))),
+        (4, False, MakePlan(4, frozenset())),
+    ):
+        failed = SegmentFailed(state.segment, 1, error, step=step, gone=gone)
+        assert advance(state, failed)[1] == (planned,)
+    for step in (0, 3):  # nothing new
+        assert advance(state, SegmentFailed(state.segment, 1, error, step=step))[1] == (
+            RunSegment(state.segment, 2),
+        )
+
+
+def test_a_further_node_that_is_gone_is_left_out_and_not_the_one_that_handed_on() -> None:
+    state = remote()
+    failed = SegmentFailed(state.segment, 1, NodeUnavailable("gone"), step=5, node=NodeId("c"), gone=True)
+    assert advance(state, failed)[1] == (MakePlan(5, frozenset({NodeId("c")})),)
 
 
 def test_the_reason_is_told_when_no_plan_is_left() -> None:

@@ -15,6 +15,7 @@ from eapg_split.errors import CorruptPayload, InvalidRequest
 from eapg_split.rpc import convert, convert_job, previews
 from eapg_split.rpc.v1 import common_pb2, job_pb2, node_pb2
 from eapg_split.runtime.events import (
+    CheckpointKept,
     FrameDone,
     Goodput,
     Hop,
@@ -53,11 +54,12 @@ EVENTS: tuple[JobEvent, ...] = (
     PreviewFrame("stage1", 16, 2, 6, np.arange(24, dtype=np.uint8).reshape(2, 4, 3)),
     HOP,
     Goodput("device", "edge", 100_000, 0.5, 3.25),
+    CheckpointKept("edge", 30, "lossless", 200_000, 160_000, 0.25, 3.5),
     Notice("Going on without edge."),
     FrameDone(3, 121),
     OutputFile("", 12345),
     OutputChunk(b"\x00\x01"),
-    JobDone("a1", 121, 512, 288, 24, 7, 12.5, "ab" * 32, (SEGMENT,), (HOP,), {"edge": 5_000_000_000}),
+    JobDone("a1", 121, 512, 288, 24, 7, 12.5, "ab" * 32, (SEGMENT,), (HOP,), {"edge": 5_000_000_000}, 3, 99),
 )
 
 

@@ -21,6 +21,7 @@ from eapg_split.errors import (
 )
 from eapg_split.rpc import methods
 from eapg_split.rpc.convert import order_to_proto
+from eapg_split.rpc.seals import seal
 from eapg_split.rpc.status import CLASS_KEY, CORRELATION_KEY, from_rpc_error
 from eapg_split.rpc.v1 import common_pb2, node_pb2
 from eapg_split.rpc.wire import ReplyField, RequestField, pack, pack_part, unpack
@@ -67,7 +68,7 @@ def _trailing(error: grpc.aio.AioRpcError) -> dict[str, str]:
 
 
 def _header(message: node_pb2.RunHeader) -> bytes:
-    return pack(RequestField.HEADER, message.SerializeToString())
+    return pack(RequestField.HEADER, seal(message))
 
 
 def _altered(good: node_pb2.RunHeader) -> Iterator[tuple[node_pb2.RunHeader, type[EapgError]]]:
@@ -123,7 +124,7 @@ async def test_recalls_that_make_no_sense_are_passed_over(
 ) -> None:
     part = payload_of(CODECS["lossless"], undivided(5)).parts[0]
     call = channel.stream_stream(methods.RUN, None, None)(None)
-    wrong = (b"\xff\xff", node_pb2.RunRecall(step=6, quality_db=float("nan")).SerializeToString())
+    wrong = (b"\xff\xff", seal(node_pb2.RunRecall(step=6, quality_db=float("nan"))))
     for message in (_header(good), _part(0, part.body, part.checksum)):
         await call.write(message)
     for body in wrong:
@@ -141,14 +142,26 @@ async def test_headers_that_lie_are_refused(
     assert worker.running_sessions == 0
 
 
+async def test_a_header_in_which_a_bit_flipped_is_refused(
+    channel: grpc.aio.Channel, worker: Worker, good: node_pb2.RunHeader
+) -> None:
+    """Another seed would draw another video, and nothing else would tell."""
+    data = bytearray(seal(good))
+    for place in range(0, 8 * len(data), 37):
+        data[place // 8] ^= 1 << place % 8
+        assert type(await _refusal(channel, [pack(RequestField.HEADER, bytes(data))])) is CorruptPayload
+        data[place // 8] ^= 1 << place % 8
+    assert worker.running_sessions == 0
+
+
 @pytest.mark.parametrize(
     ("messages", "error"),
     [
         ([], CorruptPayload),
         ([b"GET / HTTP/1.1"], CorruptPayload),
-        ([b"\x0a\x03\xff\xff\xff"], InvalidRequest),
+        ([b"\x0a\x03\xff\xff\xff"], CorruptPayload),
         ([b"\x12\x01a"], InvalidRequest),
-        ([b"\x0a\x00"], InvalidRequest),
+        ([b"\x0a\x00"], CorruptPayload),
     ],
     ids=["nothing", "text", "broken header", "chunk first", "empty header"],
 )

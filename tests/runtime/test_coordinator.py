@@ -97,7 +97,7 @@ class Watched(LoopbackPeer):
 
 
 class Absent(Watched):
-    async def describe(self) -> NodeDescription:
+    async def describe(self, *, brief: bool = False) -> NodeDescription:
         raise NodeUnavailable(f"Node {self.name} cannot be reached.")
 
 
@@ -297,8 +297,8 @@ async def test_nodes_that_cannot_be_reached_are_named(sha: str) -> None:
 
 async def test_nodes_with_other_weights_or_a_taken_name_are_left_out(sha: str) -> None:
     class Stranger(Watched):
-        async def describe(self) -> NodeDescription:
-            return replace(await super().describe(), fingerprint="0" * 64)
+        async def describe(self, *, brief: bool = False) -> NodeDescription:
+            return replace(await super().describe(brief=brief), fingerprint="0" * 64)
 
     other = LoopbackPeer(toy_worker("other", Tier.DEVICE))
     for peer, why in (

@@ -41,16 +41,18 @@ class Tensor(_message.Message):
     def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., dtype: _Optional[str] = ...) -> None: ...
 
 class StateTensor(_message.Message):
-    __slots__ = ("tensor", "codec", "digest", "input")
+    __slots__ = ("tensor", "codec", "digest", "input", "before")
     TENSOR_FIELD_NUMBER: _ClassVar[int]
     CODEC_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
     tensor: Tensor
     codec: str
     digest: bytes
     input: str
-    def __init__(self, tensor: _Optional[_Union[Tensor, _Mapping]] = ..., codec: _Optional[str] = ..., digest: _Optional[bytes] = ..., input: _Optional[str] = ...) -> None: ...
+    before: str
+    def __init__(self, tensor: _Optional[_Union[Tensor, _Mapping]] = ..., codec: _Optional[str] = ..., digest: _Optional[bytes] = ..., input: _Optional[str] = ..., before: _Optional[str] = ...) -> None: ...
 
 class Handoff(_message.Message):
     __slots__ = ("id", "tensors")

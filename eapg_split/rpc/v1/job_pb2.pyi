@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("request", "policy", "codec", "previews", "suffix", "deadline_s", "peers", "quality_db", "wishes")
+    __slots__ = ("request", "policy", "codec", "previews", "suffix", "deadline_s", "peers", "quality_db", "wishes", "checkpoints")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
     CODEC_FIELD_NUMBER: _ClassVar[int]
@@ -19,6 +19,7 @@ class GenerateRequest(_message.Message):
     PEERS_FIELD_NUMBER: _ClassVar[int]
     QUALITY_DB_FIELD_NUMBER: _ClassVar[int]
     WISHES_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
     request: _common_pb2.GenerationRequest
     policy: str
     codec: str
@@ -28,7 +29,8 @@ class GenerateRequest(_message.Message):
     peers: _containers.RepeatedCompositeFieldContainer[NodeAddress]
     quality_db: float
     wishes: Wishes
-    def __init__(self, request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., policy: _Optional[str] = ..., codec: _Optional[str] = ..., previews: _Optional[bool] = ..., suffix: _Optional[str] = ..., deadline_s: _Optional[float] = ..., peers: _Optional[_Iterable[_Union[NodeAddress, _Mapping]]] = ..., quality_db: _Optional[float] = ..., wishes: _Optional[_Union[Wishes, _Mapping]] = ...) -> None: ...
+    checkpoints: str
+    def __init__(self, request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., policy: _Optional[str] = ..., codec: _Optional[str] = ..., previews: _Optional[bool] = ..., suffix: _Optional[str] = ..., deadline_s: _Optional[float] = ..., peers: _Optional[_Iterable[_Union[NodeAddress, _Mapping]]] = ..., quality_db: _Optional[float] = ..., wishes: _Optional[_Union[Wishes, _Mapping]] = ..., checkpoints: _Optional[str] = ...) -> None: ...
 
 class Wishes(_message.Message):
     __slots__ = ("goal", "max_entropy_bits", "max_cuts", "pins", "memory_caps")
@@ -101,7 +103,7 @@ class JobSummary(_message.Message):
     def __init__(self, session: _Optional[str] = ..., step: _Optional[int] = ..., total_steps: _Optional[int] = ..., elapsed_s: _Optional[float] = ...) -> None: ...
 
 class JobEvent(_message.Message):
-    __slots__ = ("plan", "step", "preview", "hop", "notice", "frame", "file", "chunk", "done", "goodput", "reviewed")
+    __slots__ = ("plan", "step", "preview", "hop", "notice", "frame", "file", "chunk", "done", "goodput", "reviewed", "checkpoint")
     PLAN_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
     PREVIEW_FIELD_NUMBER: _ClassVar[int]
@@ -113,6 +115,7 @@ class JobEvent(_message.Message):
     DONE_FIELD_NUMBER: _ClassVar[int]
     GOODPUT_FIELD_NUMBER: _ClassVar[int]
     REVIEWED_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     plan: PlanMade
     step: _common_pb2.StepDone
     preview: _common_pb2.PreviewFrame
@@ -124,7 +127,8 @@ class JobEvent(_message.Message):
     done: JobDone
     goodput: Goodput
     reviewed: PlanReviewed
-    def __init__(self, plan: _Optional[_Union[PlanMade, _Mapping]] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., hop: _Optional[_Union[_common_pb2.Hop, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., frame: _Optional[_Union[FrameDone, _Mapping]] = ..., file: _Optional[_Union[OutputFile, _Mapping]] = ..., chunk: _Optional[bytes] = ..., done: _Optional[_Union[JobDone, _Mapping]] = ..., goodput: _Optional[_Union[Goodput, _Mapping]] = ..., reviewed: _Optional[_Union[PlanReviewed, _Mapping]] = ...) -> None: ...
+    checkpoint: CheckpointKept
+    def __init__(self, plan: _Optional[_Union[PlanMade, _Mapping]] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., hop: _Optional[_Union[_common_pb2.Hop, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., frame: _Optional[_Union[FrameDone, _Mapping]] = ..., file: _Optional[_Union[OutputFile, _Mapping]] = ..., chunk: _Optional[bytes] = ..., done: _Optional[_Union[JobDone, _Mapping]] = ..., goodput: _Optional[_Union[Goodput, _Mapping]] = ..., reviewed: _Optional[_Union[PlanReviewed, _Mapping]] = ..., checkpoint: _Optional[_Union[CheckpointKept, _Mapping]] = ...) -> None: ...
 
 class PlanSegment(_message.Message):
     __slots__ = ("node", "tier", "start_step", "stop_step")
@@ -196,6 +200,24 @@ class Goodput(_message.Message):
     at_s: float
     def __init__(self, source: _Optional[str] = ..., target: _Optional[str] = ..., bytes: _Optional[int] = ..., seconds: _Optional[float] = ..., at_s: _Optional[float] = ...) -> None: ...
 
+class CheckpointKept(_message.Message):
+    __slots__ = ("node", "step", "codec", "raw_bytes", "wire_bytes", "seconds", "at_s")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    CODEC_FIELD_NUMBER: _ClassVar[int]
+    RAW_BYTES_FIELD_NUMBER: _ClassVar[int]
+    WIRE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    AT_S_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    step: int
+    codec: str
+    raw_bytes: int
+    wire_bytes: int
+    seconds: float
+    at_s: float
+    def __init__(self, node: _Optional[str] = ..., step: _Optional[int] = ..., codec: _Optional[str] = ..., raw_bytes: _Optional[int] = ..., wire_bytes: _Optional[int] = ..., seconds: _Optional[float] = ..., at_s: _Optional[float] = ...) -> None: ...
+
 class Notice(_message.Message):
     __slots__ = ("text",)
     TEXT_FIELD_NUMBER: _ClassVar[int]
@@ -219,7 +241,7 @@ class OutputFile(_message.Message):
     def __init__(self, name: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
 class JobDone(_message.Message):
-    __slots__ = ("session", "frames", "width", "height", "fps", "seed", "wall_s", "frames_sha256", "segments", "hops", "peak_rss")
+    __slots__ = ("session", "frames", "width", "height", "fps", "seed", "wall_s", "frames_sha256", "segments", "hops", "peak_rss", "checkpoints", "checkpoint_bytes")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     FRAMES_FIELD_NUMBER: _ClassVar[int]
     WIDTH_FIELD_NUMBER: _ClassVar[int]
@@ -231,6 +253,8 @@ class JobDone(_message.Message):
     SEGMENTS_FIELD_NUMBER: _ClassVar[int]
     HOPS_FIELD_NUMBER: _ClassVar[int]
     PEAK_RSS_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_BYTES_FIELD_NUMBER: _ClassVar[int]
     session: str
     frames: int
     width: int
@@ -242,7 +266,9 @@ class JobDone(_message.Message):
     segments: _containers.RepeatedCompositeFieldContainer[PlanSegment]
     hops: _containers.RepeatedCompositeFieldContainer[_common_pb2.Hop]
     peak_rss: _containers.RepeatedCompositeFieldContainer[NodeMemory]
-    def __init__(self, session: _Optional[str] = ..., frames: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., fps: _Optional[int] = ..., seed: _Optional[int] = ..., wall_s: _Optional[float] = ..., frames_sha256: _Optional[str] = ..., segments: _Optional[_Iterable[_Union[PlanSegment, _Mapping]]] = ..., hops: _Optional[_Iterable[_Union[_common_pb2.Hop, _Mapping]]] = ..., peak_rss: _Optional[_Iterable[_Union[NodeMemory, _Mapping]]] = ...) -> None: ...
+    checkpoints: int
+    checkpoint_bytes: int
+    def __init__(self, session: _Optional[str] = ..., frames: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., fps: _Optional[int] = ..., seed: _Optional[int] = ..., wall_s: _Optional[float] = ..., frames_sha256: _Optional[str] = ..., segments: _Optional[_Iterable[_Union[PlanSegment, _Mapping]]] = ..., hops: _Optional[_Iterable[_Union[_common_pb2.Hop, _Mapping]]] = ..., peak_rss: _Optional[_Iterable[_Union[NodeMemory, _Mapping]]] = ..., checkpoints: _Optional[int] = ..., checkpoint_bytes: _Optional[int] = ...) -> None: ...
 
 class NodeMemory(_message.Message):
     __slots__ = ("node", "peak_rss_bytes")

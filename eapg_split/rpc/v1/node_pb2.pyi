@@ -148,17 +148,19 @@ class PreviewTaken(_message.Message):
     def __init__(self) -> None: ...
 
 class RunRecall(_message.Message):
-    __slots__ = ("step", "codec", "quality_db")
+    __slots__ = ("step", "codec", "quality_db", "checksum")
     STEP_FIELD_NUMBER: _ClassVar[int]
     CODEC_FIELD_NUMBER: _ClassVar[int]
     QUALITY_DB_FIELD_NUMBER: _ClassVar[int]
+    CHECKSUM_FIELD_NUMBER: _ClassVar[int]
     step: int
     codec: str
     quality_db: float
-    def __init__(self, step: _Optional[int] = ..., codec: _Optional[str] = ..., quality_db: _Optional[float] = ...) -> None: ...
+    checksum: bytes
+    def __init__(self, step: _Optional[int] = ..., codec: _Optional[str] = ..., quality_db: _Optional[float] = ..., checksum: _Optional[bytes] = ...) -> None: ...
 
 class RunHeader(_message.Message):
-    __slots__ = ("session", "attempt", "request", "start_step", "stop_step", "fingerprint", "result_codec", "previews", "remaining_s", "state", "resume", "result_db", "onward", "result_link_bits_per_s")
+    __slots__ = ("session", "attempt", "request", "start_step", "stop_step", "fingerprint", "result_codec", "previews", "remaining_s", "state", "resume", "result_db", "onward", "result_link_bits_per_s", "checkpoints", "checksum")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
@@ -173,6 +175,8 @@ class RunHeader(_message.Message):
     RESULT_DB_FIELD_NUMBER: _ClassVar[int]
     ONWARD_FIELD_NUMBER: _ClassVar[int]
     RESULT_LINK_BITS_PER_S_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
+    CHECKSUM_FIELD_NUMBER: _ClassVar[int]
     session: str
     attempt: int
     request: _common_pb2.GenerationRequest
@@ -187,10 +191,12 @@ class RunHeader(_message.Message):
     result_db: float
     onward: _containers.RepeatedCompositeFieldContainer[RunOnward]
     result_link_bits_per_s: float
-    def __init__(self, session: _Optional[str] = ..., attempt: _Optional[int] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., start_step: _Optional[int] = ..., stop_step: _Optional[int] = ..., fingerprint: _Optional[str] = ..., result_codec: _Optional[str] = ..., previews: _Optional[bool] = ..., remaining_s: _Optional[float] = ..., state: _Optional[_Union[_common_pb2.Handoff, _Mapping]] = ..., resume: _Optional[bool] = ..., result_db: _Optional[float] = ..., onward: _Optional[_Iterable[_Union[RunOnward, _Mapping]]] = ..., result_link_bits_per_s: _Optional[float] = ...) -> None: ...
+    checkpoints: str
+    checksum: bytes
+    def __init__(self, session: _Optional[str] = ..., attempt: _Optional[int] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., start_step: _Optional[int] = ..., stop_step: _Optional[int] = ..., fingerprint: _Optional[str] = ..., result_codec: _Optional[str] = ..., previews: _Optional[bool] = ..., remaining_s: _Optional[float] = ..., state: _Optional[_Union[_common_pb2.Handoff, _Mapping]] = ..., resume: _Optional[bool] = ..., result_db: _Optional[float] = ..., onward: _Optional[_Iterable[_Union[RunOnward, _Mapping]]] = ..., result_link_bits_per_s: _Optional[float] = ..., checkpoints: _Optional[str] = ..., checksum: _Optional[bytes] = ...) -> None: ...
 
 class RunReply(_message.Message):
-    __slots__ = ("accepted", "chunk", "step", "preview", "result", "done", "holds", "acks", "failing", "hop", "part")
+    __slots__ = ("accepted", "chunk", "step", "preview", "result", "done", "holds", "acks", "failing", "hop", "checkpoint", "checkpoint_chunk", "part", "checkpoint_part")
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
@@ -201,7 +207,10 @@ class RunReply(_message.Message):
     ACKS_FIELD_NUMBER: _ClassVar[int]
     FAILING_FIELD_NUMBER: _ClassVar[int]
     HOP_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_CHUNK_FIELD_NUMBER: _ClassVar[int]
     PART_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_PART_FIELD_NUMBER: _ClassVar[int]
     accepted: RunAccepted
     chunk: bytes
     step: _common_pb2.StepDone
@@ -212,16 +221,31 @@ class RunReply(_message.Message):
     acks: _common_pb2.Acks
     failing: RunFailing
     hop: _common_pb2.Hop
+    checkpoint: RunCheckpoint
+    checkpoint_chunk: bytes
     part: _containers.RepeatedCompositeFieldContainer[_common_pb2.Part]
-    def __init__(self, accepted: _Optional[_Union[RunAccepted, _Mapping]] = ..., chunk: _Optional[bytes] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., result: _Optional[_Union[RunResult, _Mapping]] = ..., done: _Optional[_Union[RunDone, _Mapping]] = ..., holds: _Optional[_Union[RunHolds, _Mapping]] = ..., acks: _Optional[_Union[_common_pb2.Acks, _Mapping]] = ..., failing: _Optional[_Union[RunFailing, _Mapping]] = ..., hop: _Optional[_Union[_common_pb2.Hop, _Mapping]] = ..., part: _Optional[_Iterable[_Union[_common_pb2.Part, _Mapping]]] = ...) -> None: ...
+    checkpoint_part: _containers.RepeatedCompositeFieldContainer[_common_pb2.Part]
+    def __init__(self, accepted: _Optional[_Union[RunAccepted, _Mapping]] = ..., chunk: _Optional[bytes] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., result: _Optional[_Union[RunResult, _Mapping]] = ..., done: _Optional[_Union[RunDone, _Mapping]] = ..., holds: _Optional[_Union[RunHolds, _Mapping]] = ..., acks: _Optional[_Union[_common_pb2.Acks, _Mapping]] = ..., failing: _Optional[_Union[RunFailing, _Mapping]] = ..., hop: _Optional[_Union[_common_pb2.Hop, _Mapping]] = ..., checkpoint: _Optional[_Union[RunCheckpoint, _Mapping]] = ..., checkpoint_chunk: _Optional[bytes] = ..., part: _Optional[_Iterable[_Union[_common_pb2.Part, _Mapping]]] = ..., checkpoint_part: _Optional[_Iterable[_Union[_common_pb2.Part, _Mapping]]] = ...) -> None: ...
+
+class RunCheckpoint(_message.Message):
+    __slots__ = ("state", "step", "checksum")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    CHECKSUM_FIELD_NUMBER: _ClassVar[int]
+    state: _common_pb2.Handoff
+    step: int
+    checksum: bytes
+    def __init__(self, state: _Optional[_Union[_common_pb2.Handoff, _Mapping]] = ..., step: _Optional[int] = ..., checksum: _Optional[bytes] = ...) -> None: ...
 
 class RunResult(_message.Message):
-    __slots__ = ("state", "stop_step")
+    __slots__ = ("state", "stop_step", "checksum")
     STATE_FIELD_NUMBER: _ClassVar[int]
     STOP_STEP_FIELD_NUMBER: _ClassVar[int]
+    CHECKSUM_FIELD_NUMBER: _ClassVar[int]
     state: _common_pb2.Handoff
     stop_step: int
-    def __init__(self, state: _Optional[_Union[_common_pb2.Handoff, _Mapping]] = ..., stop_step: _Optional[int] = ...) -> None: ...
+    checksum: bytes
+    def __init__(self, state: _Optional[_Union[_common_pb2.Handoff, _Mapping]] = ..., stop_step: _Optional[int] = ..., checksum: _Optional[bytes] = ...) -> None: ...
 
 class RunFailing(_message.Message):
     __slots__ = ()
