@@ -1,6 +1,7 @@
 """Nodes for tests: workers over the toy engine, in this process, alone or behind a real gRPC server."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -76,6 +77,16 @@ def undivided(step: int, request: Request = SMALL) -> Latent:
     for each in range(step):
         state = engine.run_step(workload, each, state)
     return state
+
+
+def undivided_sha(request: Request) -> str:
+    """Of the frames that the toy engine makes in one go, in this process, without any daemon."""
+    engine = open_engine("toy")
+    workload = engine.unroll(request)
+    digest = hashlib.sha256()
+    for frame in engine.decode(workload, undivided(workload.steps - 1, request)):
+        digest.update(frame.tobytes())
+    return digest.hexdigest()
 
 
 def coded(state: Latent, codec: str = "lossless") -> Outgoing:

@@ -79,11 +79,12 @@ class Telemetry:
     sessions: Reading = UNKNOWN  # that have a segment in flight
     resident: tuple[str, ...] = ()  # parts of the weights that are loaded
     links: tuple[LinkSight, ...] = ()  # that the node has used itself
+    draining: bool = False  # it stops, and takes no more work
 
     @classmethod
     def of(cls, readings: Mapping[str, Reading]) -> "Telemetry":
         """From readings by the names of their fields; the others are unknown."""
-        return cls(at_s=0.0, resident=(), links=(), **readings)
+        return cls(at_s=0.0, resident=(), links=(), draining=False, **readings)
 
 
 RANGES: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(

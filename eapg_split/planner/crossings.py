@@ -38,11 +38,15 @@ class Crossings:
     def __init__(self, node: NodeId) -> None:
         self._node = node
         self._bands: dict[str, int] = {}
+        self._draining = False
         self._queue: tuple[float, float] | None = None  # seconds, and when that was said
 
     def seen(self, look: Telemetry) -> tuple[Occasion, ...]:
         """What has crossed a threshold since the last look; what is unknown crosses nothing."""
         node, found = self._node, list[Occasion]()
+        if look.draining and not self._draining:
+            found.append(Occasion(Trigger.NODE, f"{node} stops, and takes no more work.", node))
+        self._draining = look.draining
         heat = self._crossed("temperature", look.temperature_c, HEAT_C)
         if heat:
             word = "hotter" if heat > 0 else "cooler"

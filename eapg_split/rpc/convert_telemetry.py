@@ -42,6 +42,7 @@ def interval_from_proto(message: node_pb2.TelemetryRequest) -> float:
 def telemetry_to_proto(value: Telemetry) -> node_pb2.NodeTelemetry:
     """What is unknown is left out. `at_s` stays here: the clocks have nothing in common."""
     message = node_pb2.NodeTelemetry(
+        draining=value.draining,
         resident=[part[:_MAX_NAME] for part in value.resident[:MAX_RESIDENT]],
         links=[
             node_pb2.LinkSight(
@@ -68,6 +69,7 @@ def telemetry_from_proto(message: node_pb2.NodeTelemetry, *, at_s: float) -> Tel
     links = (_link(each) for each in message.links[:MAX_LINKS])
     return Telemetry(
         at_s=at_s,
+        draining=message.draining,
         resident=tuple(part[:_MAX_NAME] for part in message.resident[:MAX_RESIDENT]),
         links=tuple(link for link in links if link is not None),
         **{name: _reading(message, name) for name in RANGES},

@@ -1,10 +1,8 @@
 """One node's process: bind, say that it is ready, serve, drain on the first signal and leave on the second."""
 
 import asyncio
-import contextlib
 import logging
 import os
-import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,6 +16,7 @@ from eapg_split.rpc.access import Access
 from eapg_split.rpc.authorisation import Authoriser
 from eapg_split.rpc.binding import announce, bind
 from eapg_split.rpc.client import GrpcPeer
+from eapg_split.rpc.drain import drain, signals
 from eapg_split.rpc.health import Health
 from eapg_split.rpc.job_service import JobService
 from eapg_split.rpc.security import check_clear_text
@@ -37,7 +36,6 @@ from eapg_split.runtime.telemetry.choice import telemetry_opener
 from eapg_split.runtime.worker import Worker, WorkerSetup
 
 _log = logging.getLogger(__name__)
-_PARENT_POLL_S = 0.5
 _MOST_CALLS = 1024  # at once, of all kinds: each kind has its own bounds below that
 
 
@@ -105,7 +103,7 @@ async def _serve(
     async with (
         observing.serving(worker.telemetry) as metrics,
         _peers(settings, access) as peers,
-        _signals() as signals,
+        signals() as stop,
     ):
         server = grpc.aio.server(
             interceptors=(ErrorTranslator(), authoriser),
@@ -136,11 +134,9 @@ async def _serve(
             await server.start()
             announce(settings, address, metrics)
             warming = asyncio.create_task(_warm(worker, health))
-            await _until_stopped(settings.parent, signals)
+            await stop.asked_to_stop(settings.parent)
             warming.cancel()
-            await health.draining()
-            nodes.stop_telling()
-            await _drain(server, signals, settings.drain_s)
+            await drain(server, nodes, health, stop, settings.drain_s)
         finally:
             await server.stop(0)
 
@@ -153,24 +149,6 @@ async def _warm(worker: Worker, health: Health) -> None:
         _log.error("not serving: %s", error)
     else:
         await health.ready()
-
-
-async def _until_stopped(parent: int | None, signals: "_Signals") -> None:
-    """Returns at the first signal, or once the process that started this one is gone."""
-    direct = os.getppid() == parent
-    while not signals.first.is_set():
-        if parent is not None and ((direct and os.getppid() != parent) or not _alive(parent)):
-            return
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(signals.first.wait(), None if parent is None else _PARENT_POLL_S)
-
-
-async def _drain(server: grpc.aio.Server, signals: "_Signals", drain_s: float) -> None:
-    """Refuses new calls and lets the running ones end, until the time is over or a second signal comes."""
-    draining = asyncio.create_task(server.stop(drain_s))
-    leaving = asyncio.create_task(signals.second.wait())
-    await asyncio.wait((draining, leaving), return_when=asyncio.FIRST_COMPLETED)
-    leaving.cancel()
 
 
 @asynccontextmanager
@@ -188,36 +166,3 @@ def _open_peer(peer: PeerAddress, access: Access) -> GrpcPeer:
     if not peer.address.startswith("@"):
         check_clear_text(peer.address, access.tls, insecure=access.insecure)
     return GrpcPeer(peer, access)
-
-
-class _Signals:
-    """The first signal asks to drain, the second to leave at once."""
-
-    def __init__(self) -> None:
-        self.first = asyncio.Event()
-        self.second = asyncio.Event()
-
-    def arrived(self) -> None:
-        (self.second if self.first.is_set() else self.first).set()
-
-
-@asynccontextmanager
-async def _signals() -> AsyncIterator[_Signals]:
-    signals = _Signals()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(
-            NotImplementedError
-        ):  # no such handlers on Windows: there Ctrl-C just ends it
-            loop.add_signal_handler(number, signals.arrived)
-    yield signals
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -1,5 +1,6 @@
 """How many calls of one kind a node answers at once: so many, and of one caller fewer."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ class Gate:
         self._most = most
         self._most_of_one = most_of_one
         self._inside = Counter[str]()
+        self._left = asyncio.Event()
 
     def __len__(self) -> int:
         return self._inside.total()
@@ -36,6 +38,13 @@ class Gate:
         try:
             yield
         finally:
+            self._left.set()
             self._inside[caller] -= 1
             if not self._inside[caller]:
                 del self._inside[caller]
+
+    async def emptied(self) -> None:
+        """Returns when nobody is inside."""
+        while self._inside:
+            self._left.clear()
+            await self._left.wait()

@@ -58,7 +58,8 @@ class NodeService:
         self._probes = Gate("probes, with those that wait,", 32, 8)
         self._prepares = Gate("calls to prepare", 64, 16)
         self._watchers = Gate("watchers", 64, 16)
-        self._stopping = asyncio.Event()
+        self._stopping = False
+        self._news = asyncio.Event()  # for whoever watches: replaced by a new one when it is set
 
     def handler(self) -> "grpc.GenericRpcHandler[object, object]":
         """All methods; Run and Probe take and give raw bytes, see `rpc.wire`."""
@@ -96,6 +97,7 @@ class NodeService:
     ) -> node_pb2.PrepareReply:
         loop = asyncio.get_running_loop()
         began, caller = loop.time(), caller_of(context)
+        self._worker.places.check_open()
         with self._prepares.passed(caller):
             await self._worker.prepare(replace(prepare_from_proto(request), caller=caller))
         return node_pb2.PrepareReply(seconds=loop.time() - began)
@@ -142,14 +144,25 @@ class NodeService:
         """Looks until the watcher goes or the daemon stops; a slow watcher gets fewer, and always new ones."""
         interval_s = interval_from_proto(request)
         with self._watchers.passed(caller_of(context)):
-            while not self._stopping.is_set():
+            while not self._stopping:
                 await context.write(telemetry_to_proto(await self._worker.telemetry()))
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), interval_s)
+                    await asyncio.wait_for(self._news.wait(), interval_s)
+
+    async def drain(self) -> None:
+        """Takes nothing new, tells whoever watches, and returns when all that ran here for others has ended."""
+        self._worker.drain()
+        self._tell_now()
+        await self._runs.emptied()
 
     def stop_telling(self) -> None:
         """Ends every stream of telemetry: they would hold a daemon that drains."""
-        self._stopping.set()
+        self._stopping = True
+        self._tell_now()
+
+    def _tell_now(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()
 
     @contextmanager
     def _served(self, order: SegmentOrder, parent: str) -> Iterator[ExitStack]:

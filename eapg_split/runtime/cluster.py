@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from eapg_split.domain.topology import NodeId, Tier, Topology
-from eapg_split.errors import EapgError, InvalidRequest, NodeUnavailable, Unsupported
+from eapg_split.errors import CapacityExceeded, EapgError, InvalidRequest, NodeUnavailable, Unsupported
 from eapg_split.runtime.deadline import Deadline
 from eapg_split.runtime.peer import PROTOCOL_VERSION, NodeDescription, Peer
 from eapg_split.runtime.worker import Worker
@@ -107,6 +107,10 @@ async def _described(peer: Peer, limit_s: float, *, brief: bool = False) -> Node
 
 
 def _check_compatible(own: NodeDescription, other: NodeDescription) -> None:
+    if other.draining:  # another attempt would be refused as well
+        raise CapacityExceeded(
+            f"Node {other.node.id} drains: place the work elsewhere.", node_id=other.node.id
+        )
     if other.protocol != PROTOCOL_VERSION:
         raise Unsupported(
             f"Node {other.node.id} speaks protocol {other.protocol} and this one {PROTOCOL_VERSION}: install the"

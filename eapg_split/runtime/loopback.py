@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 
 from eapg_split.codecs.base import Codec
 from eapg_split.domain.telemetry import Telemetry
@@ -44,7 +45,7 @@ class LoopbackPeer:
         self, order: SegmentOrder, state: Outgoing, emit: Emit, *, recall: Recall | None = None
     ) -> SegmentDone:
         """Runs the segment in the worker's thread."""
-        worker = self._worker
+        worker, order = self._worker, replace(order, caller="loopback")
         async with worker.serving.admitted(order, state.declaration):
             there = await worker.serving.receive(order, state.declaration, resume=order.attempt > 1)
             await _pass(state, there)

@@ -31,6 +31,7 @@ class NodeDescription:
     rss_bytes: int
     peak_rss_bytes: int
     running_sessions: int = 0
+    draining: bool = False  # it stops, and takes no more work
     protocol: int = PROTOCOL_VERSION
     limits: Limits = field(default_factory=Limits)
     profile: Profile | None = None  # what its steps cost, where it knows

@@ -56,15 +56,21 @@ class Places:
         return self._closed
 
     def close(self) -> None:
-        """Takes no segment from now on; those that wait are refused, those that run are left alone."""
+        """Takes no segment of others from now on; those that wait are refused, those that run are left alone."""
         self._closed = True
         for claim in tuple(self._waiting.values()):
-            self._refuse(claim, self._draining())
+            if claim.order.caller:
+                self._refuse(claim, self._draining())
+
+    def check_open(self) -> None:
+        """Raises NodeUnavailable once this is closed."""
+        if self._closed:
+            raise self._draining()
 
     def check(self, order: SegmentOrder) -> None:
         """Raises what `held` would raise at once: for a look at an order before anything is done with it."""
-        if self._closed:
-            raise self._draining()
+        if order.caller:
+            self.check_open()
         current = self._holders.get(order.session) or self._waiting.get(order.session)
         if current is not None and _rank(current.order) > _rank(order):
             raise SessionConflict(

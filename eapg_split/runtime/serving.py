@@ -216,6 +216,10 @@ class Serving:
     @contextmanager
     def _recallable(self, order: SegmentOrder, recall: Recall) -> Iterator[Recall]:
         self._serving[recall] = order
+        if (
+            self._worker.places.closed and order.caller
+        ):  # its state was still coming when the others were asked
+            recall.ask(HandBack(0, order.result_codec, order.result_db))
         try:
             yield recall
         finally:

@@ -84,9 +84,10 @@ class Views:
     ) -> PlanView:
         """The view of what is left from `start_step` on, where `at` (None: the device) has the state then.
 
-        A full node is ready when it said that it will be; without estimates it is left out, unless `waiting`.
+        A full node is ready when it said that it will be; without estimates it is left out, unless `waiting`. One that
+        stops is left out even where it has the state: it will give it back.
         """
-        gone = unavailable | (self._news.silent - {at})
+        gone = unavailable | (self._news.silent - {at}) | self._draining()
         if self._outlook is None and not waiting:
             gone |= self._news.full(asyncio.get_running_loop().time()) - {at}
         return PlanView(
@@ -156,8 +157,20 @@ class Views:
         """Those of the nodes that were lost which may be tried again: heard, and left alone long enough."""
         if self._watch is None:
             return []
-        ages_s = {node: self._watch.age_s(node) for node in left_out}
+        ages_s = {node: self._watch.age_s(node) for node in left_out - self._draining()}
+        left_out &= ages_s.keys()
         return self._news.returned(left_out, ages_s, asyncio.get_running_loop().time())
+
+    def _draining(self) -> frozenset[NodeId]:
+        """The other nodes that say that they stop."""
+        if self._watch is None:
+            return frozenset()
+        looks = {node.id: self._watch.latest(node.id) for node in self._cluster.topology.nodes}
+        return frozenset(
+            node
+            for node, look in looks.items()
+            if look is not None and look.draining and not self._cluster.is_own(node)
+        )
 
     def _estimates(self, start_step: int, at: NodeId | None, gone: frozenset[NodeId]) -> Estimates | None:
         if self._outlook is None:

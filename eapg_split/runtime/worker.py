@@ -107,6 +107,7 @@ class Worker:
             rss_bytes=resident_bytes(),
             peak_rss_bytes=peak_resident_bytes(),
             running_sessions=self.running_sessions,
+            draining=self.places.closed,
             limits=setup.limits,
             profile=profile,
             price_per_s=setup.price_per_s,
@@ -127,7 +128,13 @@ class Worker:
             sessions=reading("sessions", self.running_sessions),
             resident=tuple(self._resident)[:MAX_RESIDENT],
             links=self.links.sights(),
+            draining=self.places.closed,
         )
+
+    def drain(self) -> None:
+        """Takes no segment of others from now on, and hands back those that run at their next step boundaries."""
+        self.places.close()
+        self.serving.give_back()
 
     async def engine(self) -> Engine:
         """The engine, opened at the first call."""

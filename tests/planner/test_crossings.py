@@ -86,3 +86,11 @@ def test_readings_are_known_or_unknown_and_never_zero_by_accident() -> None:
     assert not reading("temperature_c", 1e9).known
     assert not reading("power_w", -1.0).known
     assert reading("power_w", 0.0, Quality.MODELLED) == Reading(0.0, Quality.MODELLED)
+
+
+def test_a_node_that_stops_is_news_once() -> None:
+    crossings = Crossings(PHONE)
+    assert crossings.seen(Telemetry()) == ()
+    (occasion,) = crossings.seen(Telemetry(draining=True))
+    assert (occasion.trigger, occasion.node) == (Trigger.NODE, PHONE)
+    assert crossings.seen(Telemetry(draining=True)) == ()

@@ -62,7 +62,7 @@ async def first_look(peer: GrpcPeer) -> Telemetry:
 
 def test_every_reading_has_its_field_on_the_wire() -> None:
     names = {each.name for each in node_pb2.NodeTelemetry.DESCRIPTOR.fields}
-    assert names == {*RANGES, "resident", "links"}
+    assert names == {*RANGES, "resident", "links", "draining"}
 
 
 @given(st.fixed_dictionaries({name: st.none() | st.floats(*limits) for name, limits in RANGES.items()}))

@@ -75,7 +75,8 @@ class Watched(LoopbackPeer):
     """Notes what is sent; fails the first `failures` hand-offs with `error`."""
 
     def __init__(self, tier: Tier, *, failures: int = 0, error: EapgError | None = None) -> None:
-        super().__init__(toy_worker(tier, tier))
+        self.worker = toy_worker(tier, tier)
+        super().__init__(self.worker)
         self.orders: list[SegmentOrder] = []
         self.states: list[Outgoing] = []
         self.prepared: list[SegmentOrder] = []
@@ -362,3 +363,12 @@ async def test_others_do_the_work_of_a_full_node_meanwhile(sha: str) -> None:
     result = await run_job("pyramid", edge, cloud)
     assert result.done.frames_sha256 == sha
     assert (len(edge.orders), len(cloud.orders)) == (1, 1)
+
+
+async def test_a_node_that_drains_is_left_out_from_the_start(sha: str) -> None:
+    edge, cloud = Watched(Tier.EDGE), Watched(Tier.CLOUD)
+    edge.worker.drain()
+    result = await run_job("pyramid", edge, cloud)
+    assert result.done.frames_sha256 == sha
+    assert (len(edge.orders), len(cloud.orders)) == (0, 1)
+    assert "Node edge drains" in result.notices

@@ -147,7 +147,11 @@ async def test_a_closed_node_refuses_who_waits_and_lets_the_others_end() -> None
     for refused in (waiting, await segments.begin("one", "third")):
         with pytest.raises(NodeUnavailable, match="drains"):
             await refused
+    own = await segments.begin("", "own")  # a job of this very node goes on
     assert not running.done()
     await segments.end("first")
     assert running.exception() is None
+    assert segments.ran == ["first", "own"]
+    await segments.end("own")
+    assert own.exception() is None
     await segments.close()

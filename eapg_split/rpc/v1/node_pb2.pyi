@@ -22,7 +22,7 @@ class Neighbour(_message.Message):
     def __init__(self, node: _Optional[str] = ..., bits_per_s: _Optional[float] = ...) -> None: ...
 
 class NodeDescription(_message.Message):
-    __slots__ = ("node", "tier", "version", "protocol", "engine", "fingerprint", "codecs", "memory_bytes", "pid", "rss_bytes", "peak_rss_bytes", "running_sessions", "limits", "costs", "price_per_s", "reaches")
+    __slots__ = ("node", "tier", "version", "protocol", "engine", "fingerprint", "codecs", "memory_bytes", "pid", "rss_bytes", "peak_rss_bytes", "running_sessions", "limits", "costs", "price_per_s", "reaches", "draining")
     NODE_FIELD_NUMBER: _ClassVar[int]
     TIER_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -39,6 +39,7 @@ class NodeDescription(_message.Message):
     COSTS_FIELD_NUMBER: _ClassVar[int]
     PRICE_PER_S_FIELD_NUMBER: _ClassVar[int]
     REACHES_FIELD_NUMBER: _ClassVar[int]
+    DRAINING_FIELD_NUMBER: _ClassVar[int]
     node: str
     tier: str
     version: str
@@ -55,7 +56,8 @@ class NodeDescription(_message.Message):
     costs: _containers.RepeatedCompositeFieldContainer[StageCost]
     price_per_s: float
     reaches: _containers.RepeatedCompositeFieldContainer[Neighbour]
-    def __init__(self, node: _Optional[str] = ..., tier: _Optional[str] = ..., version: _Optional[str] = ..., protocol: _Optional[int] = ..., engine: _Optional[str] = ..., fingerprint: _Optional[str] = ..., codecs: _Optional[_Iterable[str]] = ..., memory_bytes: _Optional[int] = ..., pid: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., peak_rss_bytes: _Optional[int] = ..., running_sessions: _Optional[int] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., costs: _Optional[_Iterable[_Union[StageCost, _Mapping]]] = ..., price_per_s: _Optional[float] = ..., reaches: _Optional[_Iterable[_Union[Neighbour, _Mapping]]] = ...) -> None: ...
+    draining: bool
+    def __init__(self, node: _Optional[str] = ..., tier: _Optional[str] = ..., version: _Optional[str] = ..., protocol: _Optional[int] = ..., engine: _Optional[str] = ..., fingerprint: _Optional[str] = ..., codecs: _Optional[_Iterable[str]] = ..., memory_bytes: _Optional[int] = ..., pid: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., peak_rss_bytes: _Optional[int] = ..., running_sessions: _Optional[int] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., costs: _Optional[_Iterable[_Union[StageCost, _Mapping]]] = ..., price_per_s: _Optional[float] = ..., reaches: _Optional[_Iterable[_Union[Neighbour, _Mapping]]] = ..., draining: _Optional[bool] = ...) -> None: ...
 
 class StageCost(_message.Message):
     __slots__ = ("stage", "overhead_s", "flops_per_s", "entry_flops_per_s", "load_s", "memory_bytes", "joules_per_s", "uncertain")
@@ -297,7 +299,7 @@ class Reading(_message.Message):
     def __init__(self, value: _Optional[float] = ..., modelled: _Optional[bool] = ...) -> None: ...
 
 class NodeTelemetry(_message.Message):
-    __slots__ = ("charge", "plugged", "power_w", "temperature_c", "headroom", "clock_ratio", "load", "memory_free_bytes", "queue_s", "sessions", "resident", "links")
+    __slots__ = ("charge", "plugged", "power_w", "temperature_c", "headroom", "clock_ratio", "load", "memory_free_bytes", "queue_s", "sessions", "resident", "links", "draining")
     CHARGE_FIELD_NUMBER: _ClassVar[int]
     PLUGGED_FIELD_NUMBER: _ClassVar[int]
     POWER_W_FIELD_NUMBER: _ClassVar[int]
@@ -310,6 +312,7 @@ class NodeTelemetry(_message.Message):
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
     RESIDENT_FIELD_NUMBER: _ClassVar[int]
     LINKS_FIELD_NUMBER: _ClassVar[int]
+    DRAINING_FIELD_NUMBER: _ClassVar[int]
     charge: Reading
     plugged: Reading
     power_w: Reading
@@ -322,7 +325,8 @@ class NodeTelemetry(_message.Message):
     sessions: Reading
     resident: _containers.RepeatedScalarFieldContainer[str]
     links: _containers.RepeatedCompositeFieldContainer[LinkSight]
-    def __init__(self, charge: _Optional[_Union[Reading, _Mapping]] = ..., plugged: _Optional[_Union[Reading, _Mapping]] = ..., power_w: _Optional[_Union[Reading, _Mapping]] = ..., temperature_c: _Optional[_Union[Reading, _Mapping]] = ..., headroom: _Optional[_Union[Reading, _Mapping]] = ..., clock_ratio: _Optional[_Union[Reading, _Mapping]] = ..., load: _Optional[_Union[Reading, _Mapping]] = ..., memory_free_bytes: _Optional[_Union[Reading, _Mapping]] = ..., queue_s: _Optional[_Union[Reading, _Mapping]] = ..., sessions: _Optional[_Union[Reading, _Mapping]] = ..., resident: _Optional[_Iterable[str]] = ..., links: _Optional[_Iterable[_Union[LinkSight, _Mapping]]] = ...) -> None: ...
+    draining: bool
+    def __init__(self, charge: _Optional[_Union[Reading, _Mapping]] = ..., plugged: _Optional[_Union[Reading, _Mapping]] = ..., power_w: _Optional[_Union[Reading, _Mapping]] = ..., temperature_c: _Optional[_Union[Reading, _Mapping]] = ..., headroom: _Optional[_Union[Reading, _Mapping]] = ..., clock_ratio: _Optional[_Union[Reading, _Mapping]] = ..., load: _Optional[_Union[Reading, _Mapping]] = ..., memory_free_bytes: _Optional[_Union[Reading, _Mapping]] = ..., queue_s: _Optional[_Union[Reading, _Mapping]] = ..., sessions: _Optional[_Union[Reading, _Mapping]] = ..., resident: _Optional[_Iterable[str]] = ..., links: _Optional[_Iterable[_Union[LinkSight, _Mapping]]] = ..., draining: _Optional[bool] = ...) -> None: ...
 
 class LinkSight(_message.Message):
     __slots__ = ("source", "target", "bits_per_s", "sigma", "rtt_s", "age_s")
