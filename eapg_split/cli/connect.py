@@ -16,6 +16,7 @@ from eapg_split.planner import absolute
 from eapg_split.planner.policy import Objective
 from eapg_split.rpc.access import LOOPBACK, Access
 from eapg_split.rpc.job_client import JobOptions, describe, generate
+from eapg_split.rpc.local_credentials import Protection
 from eapg_split.rpc.local_topology import local_topology
 from eapg_split.runtime.events import JobEvent
 from eapg_split.runtime.settings import PeerAddress
@@ -80,8 +81,9 @@ async def open_device(
     if nodes is not None:
         yield await _listed_device(nodes)
         return
-    async with local_topology(engine=engine, threads=threads, weights=weights) as topology:
-        yield Device(topology.device_address)
+    started = local_topology(engine=engine, threads=threads, weights=weights, protection=Protection.TOKENS)
+    async with started as topology:
+        yield Device(topology.device_address, topology.access)
 
 
 async def _listed_device(path: Path) -> Device:

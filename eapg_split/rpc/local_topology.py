@@ -13,6 +13,8 @@ from pathlib import Path
 
 from eapg_split.domain.topology import Tier
 from eapg_split.errors import NodeUnavailable
+from eapg_split.rpc.access import LOOPBACK, Access
+from eapg_split.rpc.local_credentials import Protection, local_credentials
 
 # The device comes last: it dials the other two, whose addresses it reads from their ready files. The edge hands on
 # to the cloud.
@@ -38,6 +40,7 @@ class LocalTopology:
 
     nodes: Mapping[str, RunningNode]
     logs: Path
+    access: Access = LOOPBACK  # how a client speaks to them
 
     @property
     def device_address(self) -> str:
@@ -54,10 +57,12 @@ async def local_topology(
     ready_s: float = 30.0,
     device_options: Sequence[str] = (),
     other_options: Sequence[str] = (),
+    protection: Protection = Protection.NONE,
 ) -> AsyncIterator[LocalTopology]:
     """Starts the device, edge and cloud daemons and stops them at the end of the block.
 
     `device_options` are further flags of the device, for instance `--telemetry`, `other_options` of the other two.
+    With a `protection` they let in only who speaks to them by `LocalTopology.access`.
 
     They stop by themselves too when this process dies. Raises NodeUnavailable, with the daemon's own words, when one
     is not ready within `ready_s` seconds.
@@ -67,12 +72,13 @@ async def local_topology(
         options = ["--engine", engine, "--threads", str(threads), "--with-parent", str(os.getpid())]
         if weights is not None:
             options += ["--weights", str(weights)]
+        credentials = local_credentials(folder / "certs", protection)
         processes: dict[Tier, asyncio.subprocess.Process] = {}
         try:
             for tier in _TIERS:
                 own = device_options if tier is Tier.DEVICE else other_options
-                processes[tier] = await _spawn(tier, folder, [*options, *own])
-            yield LocalTopology(await _all_ready(processes, folder, ready_s), folder)
+                processes[tier] = await _spawn(tier, folder, [*options, *credentials.flags[tier], *own])
+            yield LocalTopology(await _all_ready(processes, folder, ready_s), folder, credentials.access)
         finally:
             await asyncio.gather(*(_stop(process) for process in processes.values()))
 
