@@ -123,12 +123,14 @@ def _role(text: str) -> "Role":
 
 
 def _need_cryptography() -> None:
-    from importlib.util import find_spec
+    try:
+        import cryptography  # noqa: F401  # only whether it is there
+    except ModuleNotFoundError as error:
+        from eapg_split.errors import Unsupported
 
-    from eapg_split.errors import Unsupported
-
-    if find_spec("cryptography") is None:
-        raise Unsupported('Certificates are made with the extra "certs": pip install "eapg-split[certs]".')
+        raise Unsupported(
+            'Certificates are made with the extra "certs": pip install "eapg-split[certs]".'
+        ) from error
 
 
 def _left(ends: datetime, now: datetime) -> str:
