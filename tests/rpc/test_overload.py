@@ -13,6 +13,7 @@ from eapg_split.rpc import methods
 from eapg_split.rpc.client import GrpcPeer
 from eapg_split.rpc.convert import order_to_proto
 from eapg_split.rpc.gate import Gate
+from eapg_split.rpc.seals import seal
 from eapg_split.rpc.wire import RequestField, pack
 from eapg_split.runtime.settings import Limits, PeerAddress
 from eapg_split.runtime.worker import Worker
@@ -46,7 +47,7 @@ async def begun(channel: grpc.aio.Channel, session: str) -> "_Call[bytes, bytes]
     """A call that has said what it wants."""
     header = order_to_proto(order(5, 9, session=session), coded(undivided(5)).declaration)
     call: _Call[bytes, bytes] = channel.stream_stream(methods.RUN, None, None)(None)
-    await call.write(pack(RequestField.HEADER, header.SerializeToString()))
+    await call.write(pack(RequestField.HEADER, seal(header)))
     return call
 
 
