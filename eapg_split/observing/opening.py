@@ -1,6 +1,6 @@
 """Everything that was asked for to watch one daemon, as one."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
@@ -44,7 +44,7 @@ class Observed:
             watching.insert(0, Traces(sink))
         if metrics is not None:
             watching.append(metrics)
-        self._instruments = Several(watching)
+        self._instruments = Several(watching) if len(watching) > 1 else watching[0]
 
     @property
     def instruments(self) -> Instruments:
@@ -52,7 +52,7 @@ class Observed:
         return self._instruments
 
     @asynccontextmanager
-    async def serving(self, look: Look) -> AsyncIterator[str]:
+    async def serving(self, look: Look, waiting: Callable[[], int]) -> AsyncIterator[str]:
         """Shows the metrics for as long as the block lasts; the last spans are on their way after it."""
         async with AsyncExitStack() as stack:
             if self._sink is not None:
@@ -61,7 +61,7 @@ class Observed:
             if self._metrics is not None:
                 from eapg_split.observing.scrape import scraped
 
-                page = self._metrics.page(look)
+                page = self._metrics.page(look, waiting)
                 shown = scraped(self._wanted.metrics, page, public=self._wanted.metrics_public)
                 address = await stack.enter_async_context(shown)
             yield address

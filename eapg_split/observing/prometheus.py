@@ -63,6 +63,12 @@ class Metrics:
         self._steps = self._histogram("step_seconds", "Steps computed here.", "stage")
         self._bytes = self._counter("link_bytes", "Coded bytes of states that crossed a link.", *ends)
         self._handoffs = self._histogram("handoff_seconds", "States that crossed a link.", *ends)
+        self._saved = self._counter(
+            "checkpoint_bytes", "Coded bytes that came home while segments went on.", *ends
+        )
+        self._waiting = Gauge(
+            f"{_PREFIX}_waiting", "Segments that wait for their turn.", registry=self.registry
+        )
         self._coding = self._counter(
             "coding_seconds", "From the first part of a state to the last.", "way", "codec"
         )
@@ -90,9 +96,10 @@ class Metrics:
 
     def past(self, span: Span, began_s: float, ended_s: float) -> None:
         seconds = max(0.0, ended_s - began_s)
-        if span.kind is Kind.WIRE:
+        if span.kind in (Kind.WIRE, Kind.CHECKPOINT):
             ends = self._label("node", span.source), self._label("node", span.target)
-            self._bytes.labels(*ends).inc(span.bytes)
+            (self._bytes if span.kind is Kind.WIRE else self._saved).labels(*ends).inc(span.bytes)
+        if span.kind is Kind.WIRE:
             self._handoffs.labels(*ends).observe(seconds)
         elif span.kind in (Kind.ENCODE, Kind.DECODE):
             self._coding.labels(span.kind.value, self._label("codec", span.codec)).inc(seconds)
@@ -100,11 +107,12 @@ class Metrics:
     def replanned(self, trigger: str) -> None:
         self._replans.labels(self._label("trigger", trigger)).inc()
 
-    def page(self, look: Look) -> Page:
+    def page(self, look: Look, waiting: Callable[[], int]) -> Page:
         """Makes what a scraper is told."""
 
         async def page() -> tuple[str, bytes]:
             self._looks.now = await look()
+            self._waiting.set(waiting())
             return CONTENT_TYPE_PLAIN_0_0_4, await asyncio.to_thread(generate_latest, self.registry)
 
         return page

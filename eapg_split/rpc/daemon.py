@@ -101,7 +101,7 @@ async def _serve(
     authoriser = Authoriser(settings)
     access = Access.of(settings)
     async with (
-        observing.serving(worker.telemetry) as metrics,
+        observing.serving(worker.telemetry, lambda: worker.places.waiting) as metrics,
         _peers(settings, access) as peers,
         signals() as stop,
     ):

@@ -1,9 +1,10 @@
 """The spans of hand-offs: when a state was coded, crossed and was decoded, as this node saw it."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from eapg_split.runtime.events import Hop
+from eapg_split.runtime.events import CheckpointCame, Hop
 from eapg_split.runtime.handoff import Declaration, Interval, Outgoing
 from eapg_split.runtime.instruments import Instruments, Kind, Span
 from eapg_split.runtime.reception import Reception
@@ -26,6 +27,15 @@ class HandoffSpans:
         """A result that this node waited for is here."""
         wire = self._crossed(hop)
         self._past(replace(wire, kind=Kind.DECODE), decoding)
+
+    def saved(self, came: CheckpointCame, source: str, target: str) -> None:
+        """A state came home while its segment goes on."""
+        codec = next((each.codec for each in came.encodings.values()), "")
+        size_bytes = sum(each.body_bytes for each in came.encodings.values())
+        ends, now_s = (source, target), time.monotonic()
+        stage = self._stage_of(came.step)
+        span = Span(Kind.CHECKPOINT, self._session, came.step, -1, stage, *ends, codec, size_bytes)
+        self._past(span, (now_s - came.seconds, now_s))
 
     def encoded(self, step: int, outgoing: Outgoing, since_s: float) -> None:
         """A result was sent to whoever asked for the segment: they see how it crossed."""

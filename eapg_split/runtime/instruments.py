@@ -36,6 +36,9 @@ class Kind(StrEnum):
     ENCODE = "encode"  # of a state that leaves: from its first part to its last
     WIRE = "wire"  # of a state, from its first part to where it is committed
     DECODE = "decode"  # of a state that comes: from its first part to its last
+    CHECKPOINT = (
+        "checkpoint"  # of a state that comes home while its segment goes on: from word of it to its last part
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +135,9 @@ class Observing(Protocol):
     def instruments(self) -> Instruments:
         """What the runtime is to call."""
 
-    def serving(self, look: Look) -> AbstractAsyncContextManager[str]:
+    def serving(self, look: Look, waiting: Callable[[], int]) -> AbstractAsyncContextManager[str]:
         """Shows what is known for as long as the block lasts; yields where, HOST:PORT, empty where nowhere.
 
+        `look` is the node's at itself, `waiting` says how many segments wait for their turn.
         Raises InvalidRequest for an address that cannot be used.
         """

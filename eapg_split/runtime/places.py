@@ -51,6 +51,11 @@ class Places:
         return (*self._holders, *self._waiting)
 
     @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
+    @property
     def closed(self) -> bool:
         """Whether no segment is taken any more."""
         return self._closed

@@ -97,6 +97,7 @@ class RemoteSegments:
         async def emit(event: SegmentEvent) -> None:
             sending.note(event)
             if isinstance(event, CheckpointCame):
+                spans.saved(event, task.node, own)
                 self._kept(arriving.add(event, self._budget_after(budget, order, event.step)), task, order)
             noted = passage.noted(event)
             if isinstance(noted, Goodput):

@@ -14,6 +14,7 @@ import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
 from eapg_split.domain.request import Request
+from eapg_split.planner.checkpoints import Checkpoints
 from eapg_split.rpc.job_client import JobOptions, generate
 from eapg_split.rpc.local_topology import local_topology
 from eapg_split.runtime.events import JobDone, PlanMade, StepDone
@@ -64,7 +65,7 @@ async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wat
         "debug",
     ]
     async with local_topology(engine=FAST, device_options=flags, other_options=flags) as topology:
-        options = JobOptions(policy="pyramid", suffix="")
+        options = JobOptions(policy="pyramid", suffix="", checkpoints=Checkpoints.ALWAYS)
         async with (
             asyncio.timeout(30),
             aclosing(generate(topology.device_address, REQUEST, options)) as events,
@@ -136,6 +137,13 @@ async def test_a_job_is_one_trace_over_its_nodes(watched: Watched) -> None:
         (span["source"], span["target"], span["bytes"]) for span in watched.spans if span["name"] == "wire"
     )
     assert wires == Counter((hop.source, hop.target, hop.wire_bytes) for hop in watched.done.hops)
+
+
+async def test_states_that_came_home_early_are_told_of(watched: Watched) -> None:
+    saved = [span for span in watched.spans if span["name"] == "checkpoint"]
+    counted = watched.samples("device", "checkpoint_bytes_total")
+    assert len(saved) == watched.done.checkpoints > 0
+    assert counted == {("edge", "device"): sum(int(str(span["bytes"])) for span in saved)}
 
 
 async def test_every_line_of_the_logs_names_its_node_and_those_of_a_job_its_session(watched: Watched) -> None:

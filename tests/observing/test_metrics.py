@@ -27,7 +27,7 @@ async def page_of(metrics: Metrics, look: Telemetry = LOOK) -> str:
     async def looked() -> Telemetry:
         return look
 
-    _, text = await metrics.page(looked)()
+    _, text = await metrics.page(looked, lambda: 2)()
     return text.decode()
 
 
@@ -35,6 +35,7 @@ async def test_what_a_node_knows_of_itself_is_shown_and_what_it_does_not_know_is
     text = await page_of(Metrics())
     assert "eapg_split_queue_seconds 2.5" in text
     assert "eapg_split_sessions 3.0" in text
+    assert "eapg_split_waiting 2.0" in text
     assert 'eapg_split_link_bits_per_second{source="a",target="b"} 1e+06' in text
     assert "eapg_split_battery_ratio" not in text
 
@@ -51,6 +52,16 @@ async def test_failures_are_counted_by_their_class() -> None:
     assert 'eapg_split_segments_total{outcome="failed",role="served"} 2.0' in text
     assert 'eapg_split_segments_total{outcome="cancelled",role="served"} 1.0' in text
     assert 'eapg_split_replans_total{trigger="lost"} 1.0' in text
+
+
+async def test_states_that_come_home_early_are_counted_beside_those_that_jobs_wait_for() -> None:
+    metrics = Metrics()
+    for kind, size in ((Kind.WIRE, 10), (Kind.CHECKPOINT, 7)):
+        metrics.past(Span(kind, "s", 3, source="edge", target="device", bytes=size), 0.0, 1.0)
+    text = await page_of(metrics)
+    assert 'eapg_split_link_bytes_total{source="edge",target="device"} 10.0' in text
+    assert 'eapg_split_checkpoint_bytes_total{source="edge",target="device"} 7.0' in text
+    assert 'eapg_split_handoff_seconds_count{source="edge",target="device"} 1.0' in text
 
 
 async def test_strangers_cannot_make_more_and_more_series() -> None:
