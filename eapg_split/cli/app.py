@@ -8,6 +8,7 @@ import typer
 from eapg_split.cli.certs import certs_app
 from eapg_split.cli.exits import guarded
 from eapg_split.cli.generate import generate
+from eapg_split.cli.jobs import attach, cancel, jobs
 from eapg_split.cli.plan import plan
 
 app = typer.Typer(
@@ -21,6 +22,9 @@ codec_app = typer.Typer(help="Codecs put what crosses a cut on the wire.")
 
 app.command()(generate)
 app.command()(plan)
+app.command()(jobs)
+app.command()(attach)
+app.command()(cancel)
 app.add_typer(policy_app, name="policy")
 app.add_typer(codec_app, name="codec")
 app.add_typer(certs_app, name="certs")

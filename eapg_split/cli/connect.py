@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from eapg_split.cli.access import access_of
 from eapg_split.cli.run_log import LogOptions
@@ -21,6 +22,8 @@ from eapg_split.rpc.local_topology import local_topology
 from eapg_split.runtime.events import JobEvent
 from eapg_split.runtime.settings import PeerAddress
 from eapg_split.video import suffix_of
+
+REATTACH_S: Final = 60.0  # how long a device that went away is waited for
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class GenerateOptions:
     deadline_s: float
     wishes: Objective
     as_json: bool
+    detach: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,18 +63,30 @@ async def open_events(options: GenerateOptions) -> AsyncIterator[AsyncIterator[J
         options.nodes, engine=options.engine, threads=options.threads, weights=options.weights
     )
     async with where as device:
-        job = JobOptions(
-            policy=absolute(options.policy),  # the daemon may stand in another folder
-            codec=options.codec,
-            quality_db=options.quality_db,
-            previews=options.preview is not None or options.log is not None,
-            suffix=suffix_of(options.output),
-            deadline_s=options.deadline_s,
-            wishes=options.wishes,
-            peers=device.peers,
+        job = job_options(options, device)
+        heard = generate(
+            device.address,
+            options.request,
+            job,
+            access=device.access,
+            reattach_s=0.0 if options.nodes is None else REATTACH_S,  # daemons of our own end with us
         )
-        async with aclosing(generate(device.address, options.request, job, access=device.access)) as events:
+        async with aclosing(heard) as events:
             yield events
+
+
+def job_options(options: GenerateOptions, device: Device) -> JobOptions:
+    """What the flags ask of that device."""
+    return JobOptions(
+        policy=absolute(options.policy),  # the daemon may stand in another folder
+        codec=options.codec,
+        quality_db=options.quality_db,
+        previews=options.preview is not None or options.log is not None,
+        suffix=suffix_of(options.output),
+        deadline_s=options.deadline_s,
+        wishes=options.wishes,
+        peers=device.peers,
+    )
 
 
 @asynccontextmanager
@@ -79,14 +95,14 @@ async def open_device(
 ) -> AsyncIterator[Device]:
     """The device that a file of nodes lists, or one of three daemons that run as long as the block lasts."""
     if nodes is not None:
-        yield await _listed_device(nodes)
+        yield await listed_device(nodes)
         return
     started = local_topology(engine=engine, threads=threads, weights=weights, protection=Protection.TOKENS)
     async with started as topology:
         yield Device(topology.device_address, topology.access)
 
 
-async def _listed_device(path: Path) -> Device:
+async def listed_device(path: Path) -> Device:
     """The one node of the device tier among those that the file lists, with the others as its peers."""
     listed = read_nodes_file(path)
     access = access_of(listed)

@@ -29,6 +29,10 @@ _LogPrompt = Annotated[bool, typer.Option("--log-prompt", help="Put the prompt i
 _Deadline = Annotated[
     float, typer.Option(metavar="SECONDS", min=0, help="Give up after this long; 0 means never.")
 ]
+_Detach = Annotated[
+    bool,
+    typer.Option("--detach", help="Hand the job to the device that --nodes lists, and print its id."),
+]
 _Json = Annotated[bool, typer.Option("--json", help="End with one line of JSON on stdout.")]
 
 
@@ -59,6 +63,7 @@ def generate(
     pin: options.Pin = None,
     cap: options.Cap = None,
     max_cuts: options.MaxCuts = 8,
+    detach: _Detach = False,
     as_json: _Json = False,
 ) -> None:
     """Generate a video from a PROMPT, over three local daemons or over those that --nodes lists."""
@@ -95,5 +100,6 @@ def generate(
             deadline_s=deadline,
             wishes=parse_wishes(objective, max_entropy, max_cuts, pins=pin or (), caps=cap or ()),
             as_json=as_json,
+            detach=detach,
         )
         run(wanted)

@@ -1,5 +1,7 @@
 """Receives the video's bytes: under NAME.part until all are there, then under the wanted name, or not at all."""
 
+import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,8 +27,10 @@ class OutputWriter:
             raise InvalidRequest(f"'{wanted}' is not a name for a video: write for example -o cat.mp4.")
         self._part = self.target.with_name(f"{self.target.name}.part")
         self._file: BinaryIO | None = None
+        self._declared = OutputFile("", 0)
         self._missing_bytes = 0
-        self._files = 0
+        self._digest = hashlib.sha256()
+        self._files: set[str] = set()
 
     def __enter__(self) -> Self:
         self._check_place()
@@ -48,24 +52,37 @@ class OutputWriter:
             self._part.unlink(missing_ok=True)
 
     def begin(self, file: OutputFile) -> None:
-        """The next file; its bytes follow. Raises CorruptPayload where the one before is not whole."""
-        self._finish_file()
+        """The next file; its bytes follow. One that began before begins anew: the device was away meanwhile.
+
+        Raises CorruptPayload where the one before is not whole.
+        """
+        again = file.name in self._files
+        if again:
+            self._missing_bytes = 0
+        else:
+            self._finish_file()
         if self._is_folder:
             if file.name != Path(file.name).name or file.name in ("", ".", ".."):
                 raise CorruptPayload(
                     f"The device sent a file named {file.name!r}, which is not a plain name: try again."
                 )
+            self._close_quietly()
             with _failures(self._part):
                 self._file = (self._part / file.name).open("wb")
-        elif self._files:
+        elif self._files and not again:
             raise CorruptPayload("The device sent a second file for a single output: try again.")
-        self._files += 1
-        self._missing_bytes = file.size_bytes
+        elif again:
+            self._close_quietly()
+            with _failures(self._part):
+                self._file = self._part.open("wb")
+        self._files.add(file.name)
+        self._declared, self._missing_bytes, self._digest = file, file.size_bytes, hashlib.sha256()
 
     def write(self, chunk: OutputChunk) -> None:
         self._missing_bytes -= len(chunk.data)
         if self._file is None or self._missing_bytes < 0:
             raise CorruptPayload("The device sent more bytes than it had announced: try again.")
+        self._digest.update(chunk.data)
         with _failures(self.target):
             self._file.write(chunk.data)
 
@@ -97,7 +114,11 @@ class OutputWriter:
         if self._missing_bytes:
             raise CorruptPayload("The video did not arrive whole: try again.")
         if self._file is not None and self._files:
+            if self._declared.sha256 not in ("", self._digest.hexdigest()):
+                raise CorruptPayload("The video was altered on its way: try again.")
             with _failures(self.target):
+                self._file.flush()
+                os.fsync(self._file.fileno())
                 self._file.close()
             self._file = None
 

@@ -3,12 +3,16 @@
 import asyncio
 import signal
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import typer
 
 from eapg_split.cli.connect import GenerateOptions, open_events
+from eapg_split.cli.detach import hand_over
 from eapg_split.cli.display import Display, open_display
 from eapg_split.cli.exits import Terminated
 from eapg_split.cli.flags import check_engine, check_quality
@@ -26,11 +30,16 @@ from eapg_split.planner import is_path, resolve
 from eapg_split.runtime.events import JobDone, JobEvent, OutputChunk, OutputFile, PreviewFrame, StepDone
 from eapg_split.video import suffix_of
 
+_T = TypeVar("_T")
+
 
 def run(options: GenerateOptions) -> None:
     """Blocks until the file is in place. Raises an EapgError, KeyboardInterrupt or Terminated otherwise."""
     started = time.perf_counter()
     _check(options)
+    if options.detach:
+        hand_over(options)
+        return
     workload = unroll(options.request)
     reading = complete_prompt(options.request.prompt, options.request.seed)
     with (
@@ -39,7 +48,9 @@ def run(options: GenerateOptions) -> None:
         _open_log(options, workload, reading, display) as log,
     ):
         display.say(reading.sentence())
-        done, steps = asyncio.run(_until_terminated(_Job(options, writer, display, log)))
+        previews = PreviewWriter(options.preview, options.request.seconds) if options.preview else None
+        sinks = Sinks(writer, display, log, previews)
+        done, steps = asyncio.run(until_terminated(sinks.take_all(open_events(options))))
         writer.commit()
     wall_s = time.perf_counter() - started
     if options.as_json:
@@ -80,55 +91,52 @@ def _check(options: GenerateOptions) -> None:
         resolve(options.policy)  # a policy of one's own is looked up where it runs: in the device's daemon
 
 
-class _Job:
-    """One job's events, each to where it belongs."""
+@dataclass
+class Sinks:
+    """Where one job's events belong."""
 
-    def __init__(
-        self, options: GenerateOptions, writer: OutputWriter, display: Display, log: LogWriter | None
-    ) -> None:
-        self._options = options
-        self._writer = writer
-        self._display = display
-        self._log = log
-        self._previews: PreviewWriter | None = None
-        if options.preview is not None:
-            self._previews = PreviewWriter(options.preview, options.request.seconds)
-        self._steps = StepLog()
-        self._done: JobDone | None = None
+    writer: OutputWriter
+    display: Display
+    log: LogWriter | None = None
+    previews: PreviewWriter | None = None
 
-    async def execute(self) -> tuple[JobDone, StepLog]:
-        """The job from start to end; leaving it early cancels the job on every node."""
+    async def take_all(
+        self, opened: AbstractAsyncContextManager[AsyncIterator[JobEvent]]
+    ) -> tuple[JobDone, StepLog]:
+        """The job to its end; leaving it early leaves `opened`."""
+        steps, done = StepLog(), None
         try:
-            async with open_events(self._options) as events:
+            async with opened as events:
                 async for event in events:
                     self._take(event)
+                    match event:
+                        case JobDone():
+                            done = event
+                        case StepDone():
+                            steps.add(event)
         finally:
-            if self._previews is not None:
-                self._previews.abort()
-        if self._done is None:
+            if self.previews is not None:
+                self.previews.abort()
+        if done is None:
             raise NodeUnavailable("The device ended the job without a result: see its log, and try again.")
-        return self._done, self._steps
+        return done, steps
 
     def _take(self, event: JobEvent) -> None:
-        if self._log is not None:
-            self._log.add(event)
+        if self.log is not None:
+            self.log.add(event)
         match event:
             case OutputFile():
-                self._writer.begin(event)
+                self.writer.begin(event)
             case OutputChunk():
-                self._writer.write(event)
+                self.writer.write(event)
             case PreviewFrame():
-                if self._previews is not None:
-                    self._previews.add(event)
-            case JobDone():
-                self._done = event
-            case StepDone():
-                self._steps.add(event)
-        self._display.show(event)
+                if self.previews is not None:
+                    self.previews.add(event)
+        self.display.show(event)
 
 
-async def _until_terminated(job: _Job) -> tuple[JobDone, StepLog]:
-    """The job, cancelled in an orderly way by SIGTERM too; Ctrl-C is asyncio's own business."""
+async def until_terminated(job: Coroutine[object, object, _T]) -> _T:
+    """What a job gives, cancelled in an orderly way by SIGTERM too; Ctrl-C is asyncio's own business."""
     task = asyncio.current_task()
     assert task is not None
     terminated = asyncio.Event()
@@ -140,7 +148,7 @@ async def _until_terminated(job: _Job) -> tuple[JobDone, StepLog]:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, terminate)
     try:
-        return await job.execute()
+        return await job
     except asyncio.CancelledError:
         if terminated.is_set():
             raise Terminated from None

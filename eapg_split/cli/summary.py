@@ -67,8 +67,8 @@ def _hops(hops: Sequence[Hop]) -> str:
     return table(("from", "to", "before step", "codec", "raw", "on the wire", "time"), rows)
 
 
-def record(done: JobDone, reading: Completion, output: str, wall_s: float) -> str:
-    """The JSON line of `--json`. Its fields are a promise: see docs/cli.md."""
+def record(done: JobDone, reading: Completion | None, output: str, wall_s: float) -> str:
+    """The JSON line of `--json`. Its fields are a promise: see docs/cli.md. Without the prompt there is no reading."""
     fields: dict[str, object] = {
         "output": output,
         "frames": done.frames,
@@ -100,6 +100,7 @@ def record(done: JobDone, reading: Completion, output: str, wall_s: float) -> st
             for hop in done.hops
         ],
         "peak_rss_mb": {node: round(count / 1e6, 1) for node, count in done.peak_rss_bytes.items()},
-        "understood": reading.sentence().removeprefix("understood: "),
     }
+    if reading is not None:
+        fields["understood"] = reading.sentence().removeprefix("understood: ")
     return json.dumps(fields, ensure_ascii=False)

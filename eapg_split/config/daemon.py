@@ -23,6 +23,7 @@ _DAEMON_KEYS: Final = MappingProxyType(
         "threads": int,
         "weights": str,
         "profile": str,
+        "state": str,
         "insecure": bool,
         "drain_s": float,
         "price_per_s": float,
@@ -51,6 +52,9 @@ _LIMIT_KEYS: Final = MappingProxyType(
         "kept_result_bytes": int,
         "held_state_bytes": int,
         "arrival_s": float,
+        "queued_jobs": int,
+        "kept_jobs_s": float,
+        "kept_output_bytes": int,
     }
 )
 
@@ -70,6 +74,7 @@ def read_daemon_file(path: Path, tier: Tier) -> DaemonSettings:
         threads=table.get("threads", defaults.threads),
         weights=path_of(table, "weights"),
         profile=path_of(table, "profile"),
+        state=path_of(table, "state"),
         tls=tls_of(table),
         tokens=path_of(table, "tokens"),
         token_file=path_of(table, "token_file"),
@@ -89,6 +94,9 @@ def read_daemon_file(path: Path, tier: Tier) -> DaemonSettings:
             kept_result_bytes=limits.get("kept_result_bytes", Limits.kept_result_bytes),
             held_state_bytes=limits.get("held_state_bytes", Limits.held_state_bytes),
             arrival_s=limits.get("arrival_s", Limits.arrival_s),
+            queued_jobs=limits.get("queued_jobs", Limits.queued_jobs),
+            kept_jobs_s=limits.get("kept_jobs_s", Limits.kept_jobs_s),
+            kept_output_bytes=limits.get("kept_output_bytes", Limits.kept_output_bytes),
         ),
     )
 
@@ -124,6 +132,7 @@ _FLAGS: Final = frozenset(
         "threads",
         "weights",
         "profile",
+        "state",
         "insecure",
         "tokens",
         "token_file",
@@ -154,6 +163,12 @@ def _daemon_parser(tier: Tier) -> argparse.ArgumentParser:
     add("--weights", type=Path, metavar="DIR", help="folder with the weights (default: the shipped ones)")
     add(
         "--profile", type=Path, metavar="FILE", help="what steps cost here (default: where 'profile' puts it)"
+    )
+    add(
+        "--state",
+        type=Path,
+        metavar="DIR",
+        help="where a device keeps its jobs (default: under ~/.local/state)",
     )
     add(
         "--telemetry",

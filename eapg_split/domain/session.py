@@ -32,9 +32,10 @@ _FIRM: Final = (Unsupported, CapacityExceeded, AccessDenied, Unauthenticated)
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Accepted, nothing done. `steps` is the number of steps of the workload."""
+    """Accepted; `steps` is the number of steps of the workload, of which those before `start_step` are done."""
 
     steps: int
+    start_step: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +224,7 @@ def advance(state: State, event: Event) -> Outcome:
             return replace(state, unavailable=state.unavailable - {event.node}), ()
         case Opened():
             if isinstance(event, Started):
-                return _plan(Planning(state.steps))
+                return _plan(Planning(state.steps, state.start_step))
         case Planning():
             if isinstance(event, Planned):
                 return _start(state, event.plan)

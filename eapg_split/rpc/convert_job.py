@@ -23,6 +23,7 @@ from eapg_split.runtime.events import (
     PreviewFrame,
     StepDone,
 )
+from eapg_split.runtime.jobs.ticket import JobState, JobSummary, Terms
 
 
 def event_to_proto(event: JobEvent) -> job_pb2.JobEvent:
@@ -45,8 +46,8 @@ def event_to_proto(event: JobEvent) -> job_pb2.JobEvent:
             return job_pb2.JobEvent(notice=job_pb2.Notice(text=text))
         case FrameDone(frame, total):
             return job_pb2.JobEvent(frame=job_pb2.FrameDone(frame=frame, total_frames=total))
-        case OutputFile(name, size):
-            return job_pb2.JobEvent(file=job_pb2.OutputFile(name=name, size_bytes=size))
+        case OutputFile(name, size, sha256):
+            return job_pb2.JobEvent(file=job_pb2.OutputFile(name=name, size_bytes=size, sha256=sha256))
         case OutputChunk(data):
             return job_pb2.JobEvent(chunk=data)
         case JobDone():
@@ -77,13 +78,47 @@ def event_from_proto(message: job_pb2.JobEvent) -> JobEvent:
         case "frame":
             return FrameDone(message.frame.frame, message.frame.total_frames)
         case "file":
-            return OutputFile(message.file.name, message.file.size_bytes)
+            return OutputFile(message.file.name, message.file.size_bytes, message.file.sha256)
         case "chunk":
             return OutputChunk(message.chunk)
         case "done":
             return _done_from_proto(message.done)
     raise CorruptPayload(
         "The device's daemon sent an event that is not known here: update the older of the two."
+    )
+
+
+def summary_to_proto(summary: JobSummary) -> job_pb2.JobSummary:
+    terms = summary.terms
+    return job_pb2.JobSummary(
+        session=summary.session,
+        step=summary.step,
+        total_steps=summary.total_steps,
+        elapsed_s=summary.age_s,
+        state=summary.state,
+        policy=terms.policy,
+        label=terms.label,
+        suffix=terms.suffix,
+        ended_s=summary.ended_s,
+    )
+
+
+def summary_from_proto(message: job_pb2.JobSummary) -> JobSummary:
+    """Raises CorruptPayload for a state that this version does not know."""
+    try:
+        state = JobState(message.state)
+    except ValueError as error:
+        raise CorruptPayload(
+            f"The device's daemon has a job that is {message.state[:20]!r}: update the older of the two."
+        ) from error
+    return JobSummary(
+        session=message.session,
+        state=state,
+        step=message.step,
+        total_steps=message.total_steps,
+        age_s=message.elapsed_s,
+        ended_s=message.ended_s if message.HasField("ended_s") else None,
+        terms=Terms("", message.policy, message.label, message.suffix),
     )
 
 

@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
 
@@ -16,9 +16,9 @@ from eapg_split.rpc.access import Access
 from eapg_split.rpc.authorisation import Authoriser
 from eapg_split.rpc.binding import announce, bind
 from eapg_split.rpc.client import GrpcPeer
-from eapg_split.rpc.drain import drain, signals
+from eapg_split.rpc.device import open_jobs
+from eapg_split.rpc.drain import Draining, drain, signals
 from eapg_split.rpc.health import Health
-from eapg_split.rpc.job_service import JobService
 from eapg_split.rpc.security import check_clear_text
 from eapg_split.rpc.server import NodeService
 from eapg_split.rpc.status import ErrorTranslator
@@ -26,9 +26,9 @@ from eapg_split.rpc.v1 import job_pb2, node_pb2  # noqa: F401  # reflection find
 from eapg_split.runtime.allocator import keep_freed_memory
 from eapg_split.runtime.engine import OpenEngine, engine_opener
 from eapg_split.runtime.instruments import Instruments, Observing
+from eapg_split.runtime.jobs.life import Jobs
 from eapg_split.runtime.neighbours import Neighbours
 from eapg_split.runtime.own_profile import ProfileHome
-from eapg_split.runtime.policy_state import PolicyStates, default_folder
 from eapg_split.runtime.profile_store import read as read_profile
 from eapg_split.runtime.settings import DaemonSettings, PeerAddress
 from eapg_split.runtime.sink import OpenSink
@@ -100,11 +100,12 @@ async def _serve(
 ) -> None:
     authoriser = Authoriser(settings)
     access = Access.of(settings)
-    async with (
-        observing.serving(worker.telemetry, lambda: worker.places.waiting) as metrics,
-        _peers(settings, access) as peers,
-        signals() as stop,
-    ):
+    async with AsyncExitStack() as until_the_end:
+        metrics = await until_the_end.enter_async_context(
+            observing.serving(worker.telemetry, lambda: worker.places.waiting)
+        )
+        peers = await until_the_end.enter_async_context(_peers(settings, access))
+        stop = await until_the_end.enter_async_context(signals())
         server = grpc.aio.server(
             interceptors=(ErrorTranslator(), authoriser),
             options=methods.SERVER_OPTIONS,
@@ -113,19 +114,15 @@ async def _serve(
         services = [methods.NODE_SERVICE]
         nodes = NodeService(worker)
         handlers = [nodes.handler()]
+        jobs: Jobs | None = None
         if open_sink is None:
             worker.neighbours = Neighbours(peers)
         else:
-            services.append(methods.JOB_SERVICE)
-            jobs = JobService(
-                worker,
-                peers,
-                open_sink,
-                open_peer=lambda peer: _open_peer(peer, access),
-                policy_states=PolicyStates(default_folder(settings.node)),
-                policy_code=settings.policy_code,
+            jobs, job_service = await until_the_end.enter_async_context(
+                open_jobs(settings, worker, peers, open_sink, lambda peer: _open_peer(peer, access))
             )
-            handlers.append(jobs.handler())
+            services.append(methods.JOB_SERVICE)
+            handlers.append(job_service.handler())
         server.add_generic_rpc_handlers(tuple(handlers))
         health = Health(services)
         await health.add_to(server)
@@ -136,7 +133,8 @@ async def _serve(
             warming = asyncio.create_task(_warm(worker, health))
             await stop.asked_to_stop(settings.parent)
             warming.cancel()
-            await drain(server, nodes, health, stop, settings.drain_s)
+            drain_s = settings.drain_s if stop.first.is_set() else 0.0  # nobody is left to wait for
+            await drain(Draining(server, nodes, health, jobs), stop, drain_s)
         finally:
             await server.stop(0)
 

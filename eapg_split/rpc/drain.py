@@ -10,14 +10,17 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final
 
 import grpc
 
 from eapg_split.rpc.health import Health
 from eapg_split.rpc.server import NodeService
+from eapg_split.runtime.jobs.life import Jobs
 
 _PARENT_POLL_S: Final = 0.5
+_TELL_S: Final = 2.0  # for telling whoever is attached to a job that it is put off
 
 
 class Signals:
@@ -54,11 +57,19 @@ async def signals() -> AsyncIterator[Signals]:
     yield found
 
 
-async def drain(
-    server: grpc.aio.Server, nodes: NodeService, health: Health, signals: Signals, drain_s: float
-) -> None:
+@dataclass(frozen=True)
+class Draining:
+    """What ends one after the other; `jobs` where the node is a device."""
+
+    server: grpc.aio.Server
+    nodes: NodeService
+    health: Health
+    jobs: Jobs | None = None
+
+
+async def drain(what: Draining, signals: Signals, drain_s: float) -> None:
     """Returns when nothing runs any more, the time is over, or a second signal came: the server may be stopped."""
-    draining = asyncio.create_task(_drain(server, nodes, health, drain_s))
+    draining = asyncio.create_task(_drain(what, drain_s))
     leaving = asyncio.create_task(signals.second.wait())
     await asyncio.wait((draining, leaving), return_when=asyncio.FIRST_COMPLETED)
     for task in (draining, leaving):
@@ -66,15 +77,23 @@ async def drain(
     await asyncio.gather(draining, leaving, return_exceptions=True)
 
 
-async def _drain(server: grpc.aio.Server, nodes: NodeService, health: Health, drain_s: float) -> None:
+async def _drain(what: Draining, drain_s: float) -> None:
     loop = asyncio.get_running_loop()
     until_s = loop.time() + drain_s
-    await health.draining()
+    await what.health.draining()
+    jobs = asyncio.create_task(_end_jobs(what.jobs, drain_s))
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout_at(until_s):
-            await nodes.drain()
-    nodes.stop_telling()
-    await server.stop(max(0.0, until_s - loop.time()))
+            await what.nodes.drain()
+    what.nodes.stop_telling()
+    await what.server.stop(max(0.0, until_s - loop.time()) + (0.0 if what.jobs is None else _TELL_S))
+    await asyncio.shield(jobs)
+
+
+async def _end_jobs(jobs: Jobs | None, drain_s: float) -> None:
+    """Those of a device end, or are kept for its next start, and whoever is attached is told."""
+    if jobs is not None:
+        await jobs.stop(drain_s)
 
 
 def _alive(pid: int) -> bool:

@@ -1,15 +1,13 @@
 """What a person's program calls: one job as a stream of typed events, and small questions to daemons."""
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 import grpc
 
 from eapg_split.domain.request import Request
-from eapg_split.errors import CorruptPayload
 from eapg_split.planner.checkpoints import Checkpoints
 from eapg_split.planner.policy import Objective
 from eapg_split.rpc import methods
@@ -17,15 +15,18 @@ from eapg_split.rpc.access import LOOPBACK, Access
 from eapg_split.rpc.channels import open_channel
 from eapg_split.rpc.client import GrpcPeer, errors_of
 from eapg_split.rpc.convert import request_to_proto
-from eapg_split.rpc.convert_job import event_from_proto
+from eapg_split.rpc.convert_job import summary_from_proto
 from eapg_split.rpc.convert_outlook import survey_from_proto
 from eapg_split.rpc.convert_wishes import wishes_to_proto
+from eapg_split.rpc.following import Following
 from eapg_split.rpc.v1 import job_pb2, outlook_pb2
-from eapg_split.runtime.events import JobDone, JobEvent
+from eapg_split.runtime.events import JobEvent
+from eapg_split.runtime.jobs.ticket import JobSummary
 from eapg_split.runtime.peer import NodeDescription
 from eapg_split.runtime.settings import PeerAddress
 from eapg_split.runtime.survey import Survey
 
+_ANSWER_S: Final = 30.0  # of small questions; a disk may take its time
 _OUTLOOK_S: Final = 30.0  # a node that does not answer is waited for 10 s
 
 
@@ -44,45 +45,64 @@ class JobOptions:
     peers: tuple[PeerAddress, ...] = ()  # as the device reaches them; none: those it was started with
 
 
-@dataclass(frozen=True)
-class RunningJob:
-    """A job that a device's daemon runs now."""
-
-    session: str
-    step: int
-    total_steps: int
-    elapsed_s: float
-
-
 async def generate(
-    address: str, request: Request, options: JobOptions, *, access: Access = LOOPBACK
+    address: str,
+    request: Request,
+    options: JobOptions,
+    *,
+    access: Access = LOOPBACK,
+    reattach_s: float = 0.0,
 ) -> AsyncGenerator[JobEvent, None]:
     """Runs a job on the device's daemon at `address` and yields what happens; the last event is JobDone.
 
-    Closing the iterator, or cancelling whoever reads it, cancels the job on every node. Raises the EapgError that
+    Closing the iterator, or cancelling whoever reads it, cancels the job on every node. A daemon that goes away is
+    waited for `reattach_s` seconds; the job goes on when it comes back, and so does this. Raises the EapgError that
     ended the job, and CorruptPayload when the stream ends without JobDone: then nothing of the output is valid.
     `asyncio.CancelledError` comes as well when somebody else cancelled the job.
     """
-    message = _request(request, options)
     async with _channel(address, access) as channel:
         call = channel.unary_stream(
             methods.GENERATE,
             request_serializer=job_pb2.GenerateRequest.SerializeToString,
             response_deserializer=job_pb2.JobEvent.FromString,
-        )(message)
-        done = False
-        try:
-            while (event := await _next_event(call, address, access)) is not None:
-                done = isinstance(event, JobDone)
+        )(message_of(request, options))
+        following = Following(channel, (address, access), leaving_cancels=True, reattach_s=reattach_s)
+        async with aclosing(following.events(call)) as events:
+            async for event in events:
                 yield event
-        finally:
-            call.cancel()
-    if not done:
-        raise CorruptPayload("The device's daemon ended the job without a result: start it again.")
+
+
+async def attach(
+    address: str, session: str, *, access: Access = LOOPBACK, reattach_s: float = 0.0
+) -> AsyncGenerator[JobEvent, None]:
+    """What happened in a job and what happens, like `generate`; closing the iterator leaves the job as it is.
+
+    Raises SessionNotFound for a job that the device does not know (any more).
+    """
+    async with _channel(address, access) as channel:
+        following = Following(
+            channel, (address, access), leaving_cancels=False, reattach_s=reattach_s, session=session
+        )
+        async with aclosing(following.events()) as events:
+            async for event in events:
+                yield event
+
+
+async def submit(address: str, request: Request, options: JobOptions, *, access: Access = LOOPBACK) -> str:
+    """Hands a job over, and returns its id once the device has promised to run it, whatever becomes of the caller."""
+    message = message_of(request, options)
+    async with _channel(address, access) as channel:
+        call = channel.unary_unary(
+            methods.SUBMIT,
+            request_serializer=job_pb2.GenerateRequest.SerializeToString,
+            response_deserializer=job_pb2.Ticket.FromString,
+        )
+        async with errors_of(address, access):
+            return str((await call(message, timeout=_ANSWER_S)).session)
 
 
 async def cancel(address: str, session: str, *, access: Access = LOOPBACK) -> bool:
-    """Cancels a job; False where the daemon runs no such job (any more)."""
+    """Cancels a job; False where the daemon has no such job, or it has ended."""
     async with _channel(address, access) as channel:
         call = channel.unary_unary(
             methods.CANCEL,
@@ -90,11 +110,25 @@ async def cancel(address: str, session: str, *, access: Access = LOOPBACK) -> bo
             response_deserializer=job_pb2.CancelReply.FromString,
         )
         async with errors_of(address, access):
-            return bool((await call(job_pb2.CancelRequest(session=session))).found)
+            return bool((await call(job_pb2.CancelRequest(session=session), timeout=_ANSWER_S)).found)
 
 
-async def list_jobs(address: str, *, access: Access = LOOPBACK) -> tuple[RunningJob, ...]:
-    """The jobs that the device's daemon at `address` runs now."""
+async def forget(address: str, session: str, *, access: Access = LOOPBACK) -> None:
+    """Removes a job that has ended, with its output. Raises SessionNotFound, and SessionConflict while it goes on."""
+    async with _channel(address, access) as channel:
+        call = channel.unary_unary(
+            methods.FORGET,
+            request_serializer=job_pb2.ForgetRequest.SerializeToString,
+            response_deserializer=job_pb2.ForgetReply.FromString,
+        )
+        async with errors_of(address, access):
+            await call(job_pb2.ForgetRequest(session=session), timeout=_ANSWER_S)
+
+
+async def list_jobs(
+    address: str, *, ended: bool = False, access: Access = LOOPBACK
+) -> tuple[JobSummary, ...]:
+    """The jobs that have not ended; with `ended` those too that have, as long as the device keeps them."""
     async with _channel(address, access) as channel:
         call = channel.unary_unary(
             methods.LIST,
@@ -102,8 +136,8 @@ async def list_jobs(address: str, *, access: Access = LOOPBACK) -> tuple[Running
             response_deserializer=job_pb2.ListReply.FromString,
         )
         async with errors_of(address, access):
-            reply = await call(job_pb2.ListRequest())
-    return tuple(RunningJob(job.session, job.step, job.total_steps, job.elapsed_s) for job in reply.jobs)
+            reply = await call(job_pb2.ListRequest(ended=ended), timeout=_ANSWER_S)
+    return tuple(summary_from_proto(job) for job in reply.jobs)
 
 
 async def outlook(
@@ -120,7 +154,7 @@ async def outlook(
             response_deserializer=outlook_pb2.OutlookReply.FromString,
         )
         async with errors_of(address, access):
-            reply = await call(_request(request, options), timeout=_OUTLOOK_S)
+            reply = await call(message_of(request, options), timeout=_OUTLOOK_S)
     return survey_from_proto(reply, steps)
 
 
@@ -133,7 +167,8 @@ async def describe(peer: PeerAddress, *, access: Access = LOOPBACK) -> NodeDescr
         await client.close()
 
 
-def _request(request: Request, options: JobOptions) -> job_pb2.GenerateRequest:
+def message_of(request: Request, options: JobOptions) -> job_pb2.GenerateRequest:
+    """What is sent for a request."""
     return job_pb2.GenerateRequest(
         request=request_to_proto(request),
         policy=options.policy,
@@ -146,20 +181,6 @@ def _request(request: Request, options: JobOptions) -> job_pb2.GenerateRequest:
         peers=[job_pb2.NodeAddress(name=peer.name, address=peer.address) for peer in options.peers],
         wishes=wishes_to_proto(options.wishes),
     )
-
-
-async def _next_event(
-    call: "grpc.aio.UnaryStreamCall[job_pb2.GenerateRequest, job_pb2.JobEvent]", address: str, access: Access
-) -> JobEvent | None:
-    """None at the end of a stream that ended well."""
-    try:
-        async with errors_of(address, access):
-            message = await call.read()
-            return event_from_proto(message) if isinstance(message, job_pb2.JobEvent) else None
-    except Exception:
-        if call.done() and await call.code() is grpc.StatusCode.CANCELLED:
-            raise asyncio.CancelledError("the job was cancelled") from None
-        raise
 
 
 @asynccontextmanager

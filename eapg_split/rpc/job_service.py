@@ -1,110 +1,71 @@
-"""JobService on the device's daemon: accepts jobs, runs each by a coordinator, and lists and cancels them."""
+"""JobService on the device's daemon: takes requests for jobs, and tells what becomes of them."""
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import aclosing
 
 import grpc
 
-from eapg_split.domain.error_budget import DEFAULT_QUALITY_DB, MAX_QUALITY_DB, MIN_QUALITY_DB
-from eapg_split.errors import CapacityExceeded, InvalidRequest
-from eapg_split.planner.checkpoints import Checkpoints
+from eapg_split.errors import CapacityExceeded
 from eapg_split.planner.dp_static import DpStaticPolicy
-from eapg_split.planner.policy import Policy
 from eapg_split.rpc.authorisation import check_policy
-from eapg_split.rpc.client import GrpcPeer
-from eapg_split.rpc.convert import checkpoints_from_proto, request_from_proto
-from eapg_split.rpc.convert_job import event_to_proto
+from eapg_split.rpc.callers import caller_of
+from eapg_split.rpc.convert_job import event_to_proto, summary_to_proto
 from eapg_split.rpc.convert_outlook import survey_to_proto
-from eapg_split.rpc.convert_wishes import wishes_from_proto
+from eapg_split.rpc.job_requests import JobRequests
 from eapg_split.rpc.methods import JOB_SERVICE
-from eapg_split.rpc.security import split_address
-from eapg_split.rpc.status import CancelledByRequestError
+from eapg_split.rpc.status import SESSION_KEY, CancelledByRequestError
 from eapg_split.rpc.v1 import job_pb2, outlook_pb2
 from eapg_split.runtime.cluster import Cluster
-from eapg_split.runtime.coordinator import Coordinator
-from eapg_split.runtime.deadline import Deadline
-from eapg_split.runtime.events import JobEvent, PlanMade, StepDone
-from eapg_split.runtime.job import Job
-from eapg_split.runtime.output import open_output
-from eapg_split.runtime.peer import Peer
-from eapg_split.runtime.policy_host import open_policy
-from eapg_split.runtime.policy_state import PolicyStates
-from eapg_split.runtime.settings import PeerAddress, PolicyCode
-from eapg_split.runtime.sink import OpenSink
+from eapg_split.runtime.jobs.life import JobCancelled, Jobs
+from eapg_split.runtime.settings import PolicyCode
 from eapg_split.runtime.survey import survey
-from eapg_split.runtime.worker import Worker
 
-_MAX_SUFFIX = 8
-_MAX_PEERS = 16
 _Context = grpc.aio.ServicerContext
 
 
-@dataclass
-class _Running:
-    task: "asyncio.Task[object]"
-    began_s: float
-    cancel_asked: bool = False
-    step: int = 0
-    total_steps: int = 0
-
-    def note(self, event: JobEvent) -> None:
-        if isinstance(event, PlanMade):
-            self.total_steps = event.total_steps
-        elif isinstance(event, StepDone):
-            self.step = event.step + 1
-
-
 class JobService:
-    """The servicer of the device's daemon. `new_session` makes ids that nobody can guess."""
+    """The servicer of the device's daemon."""
 
     def __init__(
-        self,
-        worker: Worker,
-        peers: Sequence[Peer],
-        open_sink: OpenSink,
-        *,
-        open_peer: Callable[[PeerAddress], GrpcPeer] | None = None,
-        new_session: Callable[[], str] = lambda: uuid.uuid4().hex,
-        policy_states: PolicyStates | None = None,
-        policy_code: PolicyCode = PolicyCode.LOCAL,
+        self, requests: JobRequests, jobs: Jobs, *, policy_code: PolicyCode = PolicyCode.LOCAL
     ) -> None:
-        self._worker = worker
-        self._peers = tuple(peers)
-        self._open_sink = open_sink
-        self._open_peer = open_peer
-        self._new_session = new_session
-        self._policy_states = policy_states
+        """`policy_code` says from whom a policy is taken that is code."""
+        self._requests = requests
         self._policy_code = policy_code
-        self._jobs: dict[str, _Running] = {}
+        self._jobs = jobs
         self._surveys = 0
 
     def handler(self) -> "grpc.GenericRpcHandler[object, object]":
         """All methods."""
+        unary, stream = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
+        messages = job_pb2
         return grpc.method_handlers_generic_handler(
             JOB_SERVICE,
             {
-                "Generate": grpc.unary_stream_rpc_method_handler(
+                "Generate": stream(
                     self.generate,
-                    request_deserializer=job_pb2.GenerateRequest.FromString,
-                    response_serializer=job_pb2.JobEvent.SerializeToString,
+                    messages.GenerateRequest.FromString,
+                    messages.JobEvent.SerializeToString,
                 ),
-                "Cancel": grpc.unary_unary_rpc_method_handler(
-                    self.cancel,
-                    request_deserializer=job_pb2.CancelRequest.FromString,
-                    response_serializer=job_pb2.CancelReply.SerializeToString,
+                "Submit": unary(
+                    self.submit, messages.GenerateRequest.FromString, messages.Ticket.SerializeToString
                 ),
-                "Outlook": grpc.unary_unary_rpc_method_handler(
+                "Attach": stream(
+                    self.attach, messages.AttachRequest.FromString, messages.JobEvent.SerializeToString
+                ),
+                "Cancel": unary(
+                    self.cancel, messages.CancelRequest.FromString, messages.CancelReply.SerializeToString
+                ),
+                "Forget": unary(
+                    self.forget, messages.ForgetRequest.FromString, messages.ForgetReply.SerializeToString
+                ),
+                "Outlook": unary(
                     self.outlook,
-                    request_deserializer=job_pb2.GenerateRequest.FromString,
-                    response_serializer=outlook_pb2.OutlookReply.SerializeToString,
+                    messages.GenerateRequest.FromString,
+                    outlook_pb2.OutlookReply.SerializeToString,
                 ),
-                "List": grpc.unary_unary_rpc_method_handler(
-                    self.list_jobs,
-                    request_deserializer=job_pb2.ListRequest.FromString,
-                    response_serializer=job_pb2.ListReply.SerializeToString,
+                "List": unary(
+                    self.list_jobs, messages.ListRequest.FromString, messages.ListReply.SerializeToString
                 ),
             },
         )
@@ -112,58 +73,63 @@ class JobService:
     async def generate(
         self, request: job_pb2.GenerateRequest, context: "_Context[object, job_pb2.JobEvent]"
     ) -> None:
-        """Runs one job; this task is the job, so a client that goes away cancels it."""
+        """Accepts a job and tells what happens in it; a caller that goes away cancels it."""
         check_policy(request.policy, self._policy_code, context)
-        job = self._accepted(request, await open_policy(request.policy))
-        task = asyncio.current_task()
-        assert task is not None
-        running = self._jobs[job.session] = _Running(task, asyncio.get_running_loop().time())
-
-        async def emit(event: JobEvent) -> None:
-            running.note(event)
-            await context.write(event_to_proto(event))
-
+        accepting = asyncio.create_task(self._accept(request, caller_of(context)))
         try:
-            async with (
-                self._peers_for(request) as peers,
-                open_output(self._open_sink, job.video) as output,
-            ):
-                await Coordinator(job, Cluster(self._worker, peers), output, emit=emit).run()
+            session = await asyncio.shield(accepting)
         except asyncio.CancelledError:
-            if not running.cancel_asked:
-                raise
-            task.uncancel()
-            raise CancelledByRequestError from None
-        finally:
-            del self._jobs[job.session]
+            accepting.add_done_callback(self._left_early)
+            raise
+        try:
+            await context.send_initial_metadata(((SESSION_KEY, session),))
+            await self._tell(session, 0, context)
+        except asyncio.CancelledError:
+            self._left(session)
+            raise
+
+    async def submit(
+        self, request: job_pb2.GenerateRequest, context: "_Context[object, object]"
+    ) -> job_pb2.Ticket:
+        """Accepts a job."""
+        check_policy(request.policy, self._policy_code, context)
+        accepted = asyncio.shield(asyncio.create_task(self._accept(request, caller_of(context))))
+        return job_pb2.Ticket(session=await accepted)
+
+    async def attach(
+        self, request: job_pb2.AttachRequest, context: "_Context[object, job_pb2.JobEvent]"
+    ) -> None:
+        """Tells what happened in a job and what happens."""
+        try:
+            await self._tell(request.session, request.first, context)
+        except asyncio.CancelledError:
+            if request.leaving_cancels:
+                self._left(request.session)
+            raise
 
     async def cancel(
         self, request: job_pb2.CancelRequest, context: "_Context[object, object]"
     ) -> job_pb2.CancelReply:
-        """Cancels a job; its Generate ends with CANCELLED."""
+        """Cancels a job; whoever is attached to it is told so."""
         del context
-        running = self._jobs.get(request.session)
-        if running is not None and not running.cancel_asked:
-            running.cancel_asked = True
-            running.task.cancel()
-        return job_pb2.CancelReply(found=running is not None)
+        return job_pb2.CancelReply(found=await self._jobs.cancel(request.session))
+
+    async def forget(
+        self, request: job_pb2.ForgetRequest, context: "_Context[object, object]"
+    ) -> job_pb2.ForgetReply:
+        """Removes a job that has ended."""
+        del context
+        await self._jobs.forget(request.session)
+        return job_pb2.ForgetReply()
 
     async def list_jobs(
         self, request: job_pb2.ListRequest, context: "_Context[object, object]"
     ) -> job_pb2.ListReply:
-        """The jobs that run now."""
-        del request, context
-        now = asyncio.get_running_loop().time()
+        """The jobs that have not ended, and those that have where they are asked for."""
+        del context
+        summaries = await self._jobs.summaries()
         return job_pb2.ListReply(
-            jobs=[
-                job_pb2.JobSummary(
-                    session=session,
-                    step=running.step,
-                    total_steps=running.total_steps,
-                    elapsed_s=now - running.began_s,
-                )
-                for session, running in self._jobs.items()
-            ]
+            jobs=[summary_to_proto(each) for each in summaries if request.ended or each.ended_s is None]
         )
 
     async def outlook(
@@ -171,72 +137,36 @@ class JobService:
     ) -> outlook_pb2.OutlookReply:
         """What a job would be planned by now. Whoever asks plans by itself: the policy's code is not run here."""
         del context
-        if self._surveys >= self._worker.setup.limits.sessions:
+        worker = self._requests.worker
+        if self._surveys >= worker.setup.limits.sessions:
             raise CapacityExceeded("The device looks at its nodes for others already: ask again in a second.")
         self._surveys += 1
         try:
-            async with self._peers_for(request) as peers:
-                job = self._job(request, DpStaticPolicy())
-                return survey_to_proto(await survey(job, Cluster(self._worker, peers)))
+            async with self._requests.peers_for(request) as peers:
+                job = self._requests.job("", request, DpStaticPolicy())
+                return survey_to_proto(await survey(job, Cluster(worker, peers)))
         finally:
             self._surveys -= 1
 
-    @asynccontextmanager
-    async def _peers_for(self, message: job_pb2.GenerateRequest) -> AsyncIterator[Sequence[Peer]]:
-        """The peers that the job names, for as long as it runs, or else those of the daemon."""
-        if not message.peers:
-            yield self._peers
-            return
-        if self._open_peer is None or len(message.peers) > _MAX_PEERS:
-            raise InvalidRequest(
-                f"A job may name at most {_MAX_PEERS} other nodes, where the device allows it."
-            )
-        for peer in message.peers:
-            split_address(peer.address)  # nothing else: the device's files are none of the caller's business
-        peers = [
-            self._open_peer(PeerAddress(peer.name or peer.address, peer.address)) for peer in message.peers
-        ]
+    async def _accept(self, request: job_pb2.GenerateRequest, caller: str) -> str:
+        terms = await self._requests.terms(request, caller)
+        return (await self._jobs.accept(request.SerializeToString(), terms)).session
+
+    async def _tell(self, session: str, first: int, context: "_Context[object, job_pb2.JobEvent]") -> None:
         try:
-            yield peers
-        finally:
-            for each in peers:
-                await each.close()
+            async with aclosing(self._jobs.follow(session, first)) as events:
+                async for told in events:
+                    message = event_to_proto(told.event)
+                    message.number = told.number
+                    await context.write(message)
+        except JobCancelled:
+            raise CancelledByRequestError from None
 
-    def _accepted(self, message: job_pb2.GenerateRequest, policy: Policy) -> Job:
-        setup = self._worker.setup
-        if len(self._jobs) >= setup.limits.sessions:
-            raise CapacityExceeded(
-                f"The device already runs {len(self._jobs)} jobs, its limit: wait for one to end, or raise"
-                " limits.sessions."
-            )
-        return self._job(message, policy)
+    def _left_early(self, accepting: "asyncio.Task[str]") -> None:
+        if not accepting.cancelled() and accepting.exception() is None:
+            self._left(accepting.result())
 
-    def _job(self, message: job_pb2.GenerateRequest, policy: Policy) -> Job:
-        """Raises InvalidRequest for what cannot be asked for."""
-        setup = self._worker.setup
-        if message.codec not in setup.codecs:
-            raise InvalidRequest(
-                f"There is no codec {message.codec[:32]!r}: choose one of {', '.join(setup.codecs)}."
-            )
-        if len(message.suffix) > _MAX_SUFFIX:
-            raise InvalidRequest("The ending of the output's name is too long: choose for example .mp4.")
-        if not 0 <= message.deadline_s < float("inf"):
-            raise InvalidRequest("The deadline must be a number of seconds, or 0 for none.")
-        quality_db = message.quality_db or DEFAULT_QUALITY_DB
-        if not MIN_QUALITY_DB <= quality_db <= MAX_QUALITY_DB:
-            raise InvalidRequest(
-                f"The quality is {MIN_QUALITY_DB:g} to {MAX_QUALITY_DB:g} dB: 45 cannot be told from the original."
-            )
-        return Job(
-            session=self._new_session(),
-            request=request_from_proto(message.request),
-            policy=policy,
-            policy_states=self._policy_states,
-            codec=message.codec,
-            suffix=message.suffix,
-            previews=message.previews,
-            checkpoints=checkpoints_from_proto(message.checkpoints or Checkpoints.AUTO),
-            quality_db=quality_db,
-            deadline=Deadline.after(message.deadline_s),
-            wishes=wishes_from_proto(message.wishes),
-        )
+    def _left(self, session: str) -> None:
+        """Whoever the job was for has gone, unless it is this daemon that goes."""
+        if not self._jobs.stopping:
+            self._jobs.cancel_soon(session)

@@ -77,6 +77,8 @@ async def local_topology(
         try:
             for tier in _TIERS:
                 own = device_options if tier is Tier.DEVICE else other_options
+                if tier is Tier.DEVICE:
+                    own = ("--state", str(folder / "state"), *own)
                 processes[tier] = await _spawn(tier, folder, [*options, *credentials.flags[tier], *own])
             yield LocalTopology(await _all_ready(processes, folder, ready_s), folder, credentials.access)
         finally:

@@ -43,6 +43,7 @@ from eapg_split.rpc.wrapping import (
 CLASS_KEY: Final = "eapg-error"
 NODE_KEY: Final = "eapg-node"
 SESSION_KEY: Final = "eapg-session"
+JOB_CANCELLED: Final = "The job was cancelled."  # what tells it from a daemon that breaks its calls off
 CORRELATION_KEY: Final = "eapg-correlation"
 RETRY_KEY: Final = "eapg-retry-after-s"
 _MAX_TEXT: Final = 1000  # trailing metadata is bounded
@@ -130,7 +131,7 @@ async def reported(call: Awaitable[object], context: "Context[object, object]") 
         code, details, trailing = to_status(error)
         await context.abort(code, details, trailing)
     except CancelledByRequestError:
-        await context.abort(StatusCode.CANCELLED, "The job was cancelled.")
+        await context.abort(StatusCode.CANCELLED, JOB_CANCELLED)
     except Exception:
         correlation = uuid.uuid4().hex[:12]
         _log.exception("unforeseen error, correlation id %s", correlation)

@@ -24,6 +24,7 @@ from eapg_split.domain.session import (
 from eapg_split.domain.topology import NodeId
 from eapg_split.domain.workload import Workload
 from eapg_split.errors import DeadlineExceeded, EapgError
+from eapg_split.runtime.checkpoint import Checkpoint
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.events import JobDone, JobEvent, PlanMade
 from eapg_split.runtime.instruments import LOST, Kind, Span
@@ -31,6 +32,7 @@ from eapg_split.runtime.job import Job, check_wishes
 from eapg_split.runtime.job_events import JobEvents
 from eapg_split.runtime.memory import peak_resident_bytes
 from eapg_split.runtime.output import Output
+from eapg_split.runtime.past import NOTHING, Past
 from eapg_split.runtime.policy_host import PolicyHost
 from eapg_split.runtime.replanner import Decision, Replanner
 from eapg_split.runtime.segment_runs import SegmentRuns
@@ -38,28 +40,41 @@ from eapg_split.runtime.views import Views
 from eapg_split.runtime.watch import watched
 
 
-class Coordinator:
-    """One per job. `emit` may wait, which slows the job down to what its reader takes.
+def _forget(checkpoint: Checkpoint) -> None:
+    del checkpoint
 
-    When `run` is cancelled every node stops at its next step boundary, and nothing of the output is left.
+
+class Coordinator:
+    """One per job. `emit` may wait, which slows the job down; `keep` gets every newer checkpoint and does not.
+
+    When `run` is cancelled every node stops at its next step boundary.
     """
 
     def __init__(
-        self, job: Job, cluster: Cluster, output: Output, *, emit: Callable[[JobEvent], Awaitable[None]]
+        self,
+        job: Job,
+        cluster: Cluster,
+        output: Output,
+        *,
+        emit: Callable[[JobEvent], Awaitable[None]],
+        past: Past = NOTHING,
+        keep: Callable[[Checkpoint], None] = _forget,
     ) -> None:
         self._job = job
         self._cluster = cluster
         self._output = output
         self._emit = emit
+        self._past = past
+        self._keep = keep
         self._instruments = cluster.worker.setup.instruments
 
-    async def run(self) -> None:
-        """Runs the job to its end; the last event is JobDone. Raises the EapgError that ended it otherwise."""
+    async def run(self) -> JobDone:
+        """Runs the job to its end, from where an earlier daemon left it. Raises the EapgError that ended it."""
         with self._instruments.span(Span(Kind.JOB, self._job.session)):
-            await self._run()
+            return await self._run()
 
-    async def _run(self) -> None:
-        events = JobEvents(self._cluster, self._emit)
+    async def _run(self) -> JobDone:
+        events = JobEvents(self._cluster, self._emit, self._past.began_s)
         try:
             async with asyncio.timeout_at(self._job.deadline.when):
                 workload = await self._cluster.worker.unroll(self._job.request)
@@ -67,13 +82,12 @@ class Coordinator:
                     await events.say(text)
                 check_wishes(self._job.wishes, workload, self._cluster.topology)
                 await self._drive(workload, events)
-                await self._output.send(self._emit)
         except TimeoutError as error:
             raise DeadlineExceeded(
                 "The job's deadline passed: give it more time, fewer steps or a smaller video.",
                 session_id=self._job.session,
             ) from error
-        await self._emit(self._done(events))
+        return self._done(events)
 
     async def _drive(self, workload: Workload, events: JobEvents) -> None:
         job, host = self._job, PolicyHost(self._job.policy, states=self._job.policy_states)
@@ -86,10 +100,11 @@ class Coordinator:
             await views.prepare()
             planner = Replanner(host, views, events.take, revises=job.revises)
             await until_the_end.enter_async_context(planner.attending(watch))
-            runs = SegmentRuns(job, self._cluster, workload, self._output, events)
+            runs = SegmentRuns(job, self._cluster, workload, self._output, events, keep=self._keep)
             until_the_end.push_async_callback(runs.close)
-            drive = _Drive(job, self._cluster, planner, runs, events)
-            state, actions = advance(Opened(workload.steps), Started())
+            drive = _Drive(job, self._cluster, planner, runs, events, self._past.next_revision)
+            start_step = await self._resume(workload, runs, events)
+            state, actions = advance(Opened(workload.steps, start_step), Started())
             while actions:
                 event = await drive.perform(actions[0], state)
                 for node in planner.returned(_left_out(state)):
@@ -99,6 +114,20 @@ class Coordinator:
         if isinstance(state, Failed):
             state.error.session_id = state.error.session_id or job.session
             raise state.error
+
+    async def _resume(self, workload: Workload, runs: SegmentRuns, events: JobEvents) -> int:
+        """The step to go on from: that of the checkpoint that was kept, where it is one of this job's states."""
+        if self._past is NOTHING:
+            return 0
+        checkpoint = self._past.checkpoint_for(workload, self._cluster)
+        step = 0 if checkpoint is None else checkpoint.step
+        events.record.restore(self._past.events, step)
+        await events.say(
+            f"The device's daemon was started again: going on from step {step} of {workload.steps}."
+        )
+        if checkpoint is not None:
+            runs.start_from(checkpoint)
+        return step
 
     def _done(self, events: JobEvents) -> JobDone:
         request, record = self._job.request, events.record
@@ -130,6 +159,7 @@ class _Drive:
         planner: Replanner,
         runs: SegmentRuns,
         events: JobEvents,
+        revision: int,
     ) -> None:
         self._job = job
         self._cluster = cluster
@@ -137,7 +167,7 @@ class _Drive:
         self._runs = runs
         self._events = events
         self._told: frozenset[NodeId] = frozenset()
-        self._revision = 0
+        self._revision = revision
 
     async def perform(self, action: Action, state: State) -> Event:
         """The event that answers the action, which `state` waits for."""

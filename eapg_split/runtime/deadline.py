@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from dataclasses import dataclass
 
 
@@ -15,6 +16,11 @@ class Deadline:
     def after(cls, seconds: float) -> "Deadline":
         """`seconds` from now; zero or less means that there is no deadline."""
         return cls(asyncio.get_running_loop().time() + seconds) if seconds > 0 else cls()
+
+    @classmethod
+    def on_wall_clock(cls, moment_s: float) -> "Deadline":
+        """A moment of the wall clock, as it is seen now; `math.inf` is never."""
+        return cls(asyncio.get_running_loop().time() + (moment_s - time.time()))
 
     @property
     def when(self) -> float | None:

@@ -159,10 +159,14 @@ class FrameDone:
 
 @dataclass(frozen=True)
 class OutputFile:
-    """The next file of the output, before its bytes; `name` is empty where the output is a single file."""
+    """The next file of the output, before its bytes; `name` is empty where the output is a single file.
+
+    `sha256` is over its bytes. A file that was announced before is sent anew, from its first byte.
+    """
 
     name: str
     size_bytes: int
+    sha256: str = ""
 
 
 @dataclass(frozen=True)

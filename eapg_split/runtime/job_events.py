@@ -26,13 +26,15 @@ from eapg_split.runtime.job import JobRecord
 
 
 class JobEvents:
-    """One per job; its clock starts when it is made, in the event loop."""
+    """One per job; its clock started at `began_s` of the loop's, or starts when it is made, in the event loop."""
 
-    def __init__(self, cluster: Cluster, emit: Callable[[JobEvent], Awaitable[None]]) -> None:
+    def __init__(
+        self, cluster: Cluster, emit: Callable[[JobEvent], Awaitable[None]], began_s: float | None = None
+    ) -> None:
         self.emit = emit
         self.record = JobRecord()
         self._cluster = cluster
-        self._began_s = asyncio.get_running_loop().time()
+        self._began_s = asyncio.get_running_loop().time() if began_s is None else began_s
 
     def since_start(self) -> float:
         """Seconds since the job began."""

@@ -1,10 +1,10 @@
-"""The job's frames on their way out: hashed, written by the sink in its own thread, then sent as files."""
+"""The job's frames on their way out: hashed, written by the sink in its own thread, kept as whole files."""
 
 import asyncio
 import hashlib
+import os
 import shutil
-import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -12,8 +12,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from eapg_split.errors import EapgError, OutputFailure
+from eapg_split.errors import EapgError, OutputFailure, SessionNotFound
 from eapg_split.runtime.events import FrameDone, JobEvent, OutputChunk, OutputFile
+from eapg_split.runtime.jobs.checkpoint_file import sync_folder
+from eapg_split.runtime.jobs.home import JobFolder
 from eapg_split.runtime.serial_thread import SerialThread
 from eapg_split.runtime.sink import OpenSink, VideoFormat, VideoSink
 
@@ -25,9 +27,10 @@ _Emit = Callable[[JobEvent], Awaitable[None]]
 class Output:
     """One job's sink and the digest of what went into it. Made by `open_output`."""
 
-    def __init__(self, sink: VideoSink, thread: SerialThread) -> None:
+    def __init__(self, sink: VideoSink, thread: SerialThread, folder: JobFolder) -> None:
         self._sink = sink
         self._thread = thread
+        self._folder = folder
         self._digest = hashlib.sha256()
         self._files: Sequence[Path] = ()
         self.frames = 0
@@ -54,15 +57,9 @@ class Output:
                 await asyncio.gather(writing, return_exceptions=True)
         self._files = await _reported(self._thread.run(self._sink.finish))
 
-    async def send(self, emit: _Emit) -> None:
-        """The finished files, each declared before its bytes."""
-        single = len(self._files) == 1
-        for path in self._files:
-            size = (await asyncio.to_thread(path.stat)).st_size
-            await emit(OutputFile("" if single else path.name, size))
-            with await asyncio.to_thread(path.open, "rb") as file:
-                while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
-                    await emit(OutputChunk(chunk))
+    async def keep(self) -> tuple[OutputFile, ...]:
+        """The finished files, on the disk and in their folder, which exists from now on. Raises OutputFailure."""
+        return await _reported(self._thread.run(self._keep_now))
 
     async def abort(self) -> None:
         """Ends the sink after the write that runs, if any."""
@@ -76,21 +73,57 @@ class Output:
         self._sink.write(frame)
         self.frames += 1
 
+    def _keep_now(self) -> tuple[OutputFile, ...]:
+        files = tuple(_settled(path) for path in self._files)
+        sync_folder(self._folder.part)
+        self._folder.part.replace(self._folder.output)
+        sync_folder(self._folder.path)
+        return files
+
 
 @asynccontextmanager
-async def open_output(open_sink: OpenSink, video: VideoFormat) -> AsyncIterator[Output]:
-    """A sink in a folder of its own, both gone at the end. Raises InvalidRequest for an unknown suffix."""
-    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="eapg-split-output-"))
+async def open_output(open_sink: OpenSink, video: VideoFormat, folder: JobFolder) -> AsyncIterator[Output]:
+    """A sink in a part of the job's folder, which is gone at the end unless the output was kept.
+
+    Raises InvalidRequest for an unknown suffix.
+    """
     thread = SerialThread("sink")
     try:
-        output = Output(await _reported(thread.run(lambda: open_sink(folder, video))), thread)
+        output = Output(await _reported(thread.run(lambda: _open(open_sink, video, folder))), thread, folder)
         try:
             yield output
         finally:
             await asyncio.shield(output.abort())
     finally:
         thread.close()
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder.part, ignore_errors=True)
+
+
+async def read_output(folder: JobFolder, files: Sequence[OutputFile]) -> AsyncGenerator[JobEvent, None]:
+    """The files that were kept, each declared before its bytes. Raises SessionNotFound where they are gone."""
+    for file in files:
+        yield OutputFile("" if len(files) == 1 else file.name, file.size_bytes, file.sha256)
+        try:
+            with await asyncio.to_thread((folder.output / file.name).open, "rb") as opened:
+                while chunk := await asyncio.to_thread(opened.read, _CHUNK_BYTES):
+                    yield OutputChunk(chunk)
+        except FileNotFoundError as error:
+            raise SessionNotFound("The job's output was forgotten meanwhile: generate it again.") from error
+
+
+def _open(open_sink: OpenSink, video: VideoFormat, folder: JobFolder) -> VideoSink:
+    folder.make()
+    shutil.rmtree(folder.part, ignore_errors=True)
+    folder.part.mkdir()
+    return open_sink(folder.part, video)
+
+
+def _settled(path: Path) -> OutputFile:
+    """The file once it is on the disk."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        os.fsync(file.fileno())
+        return OutputFile(path.name, os.fstat(file.fileno()).st_size, digest)
 
 
 async def _reported(call: Awaitable[_T]) -> _T:
@@ -100,5 +133,5 @@ async def _reported(call: Awaitable[_T]) -> _T:
         raise
     except Exception as error:
         raise OutputFailure(
-            f"The video could not be written ({error}): check the room and the rights in the temporary folder."
+            f"The video could not be written ({error}): check the room and the rights in the folder of jobs."
         ) from error

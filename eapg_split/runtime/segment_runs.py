@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Final
@@ -49,20 +49,33 @@ class SegmentRuns:
     """One per job. Keeps the checkpoint with which the segment begins, and the newest one, with which the next does."""
 
     def __init__(
-        self, job: Job, cluster: Cluster, workload: Workload, output: Output, events: JobEvents
+        self,
+        job: Job,
+        cluster: Cluster,
+        workload: Workload,
+        output: Output,
+        events: JobEvents,
+        *,
+        keep: Callable[[Checkpoint], None],
     ) -> None:
+        """`keep` gets every newer checkpoint to go on from, also of the middle of a segment, and does not wait."""
         self._job = job
         self._cluster = cluster
         self._worker = cluster.worker
         self._workload = workload
         self._output = output
         self._events = events
+        self._keep_on_disk = keep
         self._checkpoint = Checkpoint(0, self._worker.setup.codecs, {}, ErrorBudget(job.quality_db))
         self._newest = self._checkpoint
         self._remote = RemoteSegments(cluster, self._fidelity, self._step_there, self._keep)
         self._recall = Recall()
         self._planner: Replanner | None = None
         self._preparing: set[asyncio.Task[None]] = set()
+
+    def start_from(self, checkpoint: Checkpoint) -> None:
+        """What is before it was computed by an earlier daemon."""
+        self._checkpoint = self._newest = checkpoint
 
     async def run(self, state: Running, planner: Replanner) -> Answer:
         """Runs `state.segment`, and says what came of it; `planner` may end it early.
@@ -100,6 +113,12 @@ class SegmentRuns:
     def _keep(self, checkpoint: Checkpoint) -> None:
         """A newer state is here, whole: what fails from now on goes on from there."""
         self._newest = checkpoint
+        if self._leaves_budget(checkpoint):
+            self._keep_on_disk(checkpoint)
+
+    def _leaves_budget(self, checkpoint: Checkpoint) -> bool:
+        """Whether a job that goes on from there can still reach its quality."""
+        return checkpoint.budget == self._checkpoint.budget or checkpoint.budget.has_left
 
     async def _failed(
         self, state: Running, chain: Chain, error: EapgError, planner: Replanner
@@ -139,7 +158,7 @@ class SegmentRuns:
             _log.warning("session %s: a checkpoint is of no use: %s", self._job.session, error)
             usable = False
         else:
-            usable = newest.budget == self._checkpoint.budget or newest.budget.has_left
+            usable = self._leaves_budget(newest)
         if not usable:
             self._newest = self._checkpoint
             return 0

@@ -67,9 +67,18 @@ class Limits:
     held_state_bytes: int = 64 * 2**20
     kept_result_s: float = 120.0  # how long results and states are kept for a sender that comes back
     arrival_s: float = 30.0  # longest silence in the middle of a hand-off that arrives
+    queued_jobs: int = 16  # that wait on a device beside those that run
+    kept_jobs_s: float = 86400.0  # how long a device keeps a job that has ended, with its output
+    kept_output_bytes: int = 256 * 2**20  # of all of these but the last
 
     def __post_init__(self) -> None:
-        kept = min(self.kept_result_bytes, self.held_state_bytes)
+        kept = min(
+            self.kept_result_bytes,
+            self.held_state_bytes,
+            self.queued_jobs,
+            self.kept_jobs_s,
+            self.kept_output_bytes,
+        )
         positive = min(self.sessions, self.payload_bytes, self.in_flight_bytes, self.arrival_s)
         if positive <= 0 or min(kept, self.queued, self.memory_bytes) < 0:
             raise InvalidRequest("Limits must be positive numbers: correct [limits] in the configuration.")
@@ -114,6 +123,7 @@ class DaemonSettings:
     threads: int = 0  # 0 lets the engine choose
     weights: Path | None = None
     profile: Path | None = None  # None is the node's own, in the default place
+    state: Path | None = None  # where a device keeps its jobs; None is the node's own, in the default place
     tls: TlsFiles | None = None
     insecure: bool = False
     tokens: Path | None = None  # the join tokens that are taken, instead of certificates

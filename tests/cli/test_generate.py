@@ -179,7 +179,7 @@ def test_the_flags_reach_the_device(here: Path, monkeypatch: pytest.MonkeyPatch,
     heard: list[JobOptions] = []
 
     async def play(
-        address: str, request: Request, options: JobOptions, *, access: Access
+        address: str, request: Request, options: JobOptions, *, access: Access, reattach_s: float
     ) -> AsyncIterator[JobEvent]:
         heard.append(options)
         for event in story():

@@ -168,14 +168,20 @@ async def test_a_cancelled_job_leaves_nothing(slow: LocalTopology, node: str, wa
     assert done_of(await run_job(slow.device_address)).frames > 0
 
 
-async def test_a_device_takes_so_many_jobs(slow: LocalTopology) -> None:
-    jobs = [asyncio.create_task(run_job(slow.device_address)) for _ in range(4)]
-    async with asyncio.timeout(10):
-        while len(await list_jobs(slow.device_address)) < 4:  # noqa: ASYNC110  # nothing tells us
-            await asyncio.sleep(0.01)
-    with pytest.raises(CapacityExceeded, match="4 jobs"):
-        await run_job(slow.device_address)
-    for job in jobs:
-        job.cancel()
-    await asyncio.gather(*jobs, return_exceptions=True)
-    await wait_idle(slow)
+async def test_a_device_takes_so_many_jobs(tmp_path: Path) -> None:
+    config = tmp_path / "device.toml"
+    config.write_text("[limits]\nsessions = 1\nqueued_jobs = 1\n")
+    async with local_topology(engine=SLOW, device_options=("--config", str(config))) as topology:
+        jobs = [asyncio.create_task(run_job(topology.device_address)) for _ in range(2)]
+        async with asyncio.timeout(10):
+            while len(await list_jobs(topology.device_address)) < 2:  # noqa: ASYNC110  # nothing tells us
+                await asyncio.sleep(0.01)
+        with pytest.raises(CapacityExceeded, match="2 jobs"):
+            await run_job(topology.device_address)
+        first, second = await asyncio.gather(*jobs)
+        waited = [
+            any("Waiting for its turn" in event.text for event in events if isinstance(event, Notice))
+            for events in (first, second)
+        ]
+        assert sorted(waited) == [False, True]
+        assert done_of(first).frames_sha256 == done_of(second).frames_sha256

@@ -25,10 +25,12 @@ from eapg_split.planner.solve import solve
 from eapg_split.rpc.client import GrpcPeer
 from eapg_split.rpc.convert import request_to_proto
 from eapg_split.rpc.convert_outlook import MAX_STEPS, survey_from_proto, survey_to_proto
+from eapg_split.rpc.job_requests import JobRequests
 from eapg_split.rpc.job_service import JobService
 from eapg_split.rpc.v1 import job_pb2, outlook_pb2
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.job import Job
+from eapg_split.runtime.jobs.life import Jobs
 from eapg_split.runtime.settings import Limits, PeerAddress
 from eapg_split.runtime.survey import Heard, Survey, survey
 from tests.nodes import SMALL, STEPS, grpc_peer, toy_worker
@@ -206,7 +208,7 @@ async def test_wishes_that_name_what_is_not_there_are_refused() -> None:
 
 async def test_a_device_looks_for_so_many_at_once_and_refuses_what_it_cannot_code() -> None:
     worker = toy_worker("device", Tier.DEVICE, limits=Limits(sessions=1))
-    service = JobService(worker, (), lambda *_: pytest.fail("nothing is written"))
+    service = JobService(JobRequests(worker, ()), cast("Jobs", None))  # nothing is run
     request = job_pb2.GenerateRequest(
         request=request_to_proto(SMALL), policy="no such policy", codec="lossless"
     )

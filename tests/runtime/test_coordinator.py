@@ -1,7 +1,9 @@
 """Jobs over nodes of this process: the same frames wherever they ran, and whatever was lost on the way."""
 
 import asyncio
+import hashlib
 import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,8 +36,9 @@ from eapg_split.runtime.events import JobDone, JobEvent, Notice, OutputChunk, Ou
 from eapg_split.runtime.handoff import HeldThere, Outgoing
 from eapg_split.runtime.held import HeldStates
 from eapg_split.runtime.job import Job
+from eapg_split.runtime.jobs.home import JobFolder
 from eapg_split.runtime.loopback import LoopbackPeer
-from eapg_split.runtime.output import open_output
+from eapg_split.runtime.output import open_output, read_output
 from eapg_split.runtime.peer import Emit, NodeDescription, Peer, SegmentDone, SegmentOrder
 from eapg_split.runtime.recall import Recall
 from eapg_split.runtime.sink import VideoFormat
@@ -105,12 +108,9 @@ class Absent(Watched):
 @dataclass
 class Result:
     events: list[JobEvent]
-
-    @property
-    def done(self) -> JobDone:
-        last = self.events[-1]
-        assert isinstance(last, JobDone)
-        return last
+    done: JobDone
+    files: tuple[OutputFile, ...]
+    data: bytes
 
     @property
     def notices(self) -> str:
@@ -133,11 +133,17 @@ async def run_prepared(job: Job, *peers: Peer, engine: type[EapgPipeline] = Eapg
         events.append(event)
 
     worker = toy_worker("device", Tier.DEVICE, engine=lambda: engine(ToyNetworks(), kind="toy"))
-    async with open_output(raw_sink, job.video) as output:
-        await Coordinator(job, Cluster(worker, peers), output, emit=emit).run()
+    with tempfile.TemporaryDirectory() as name:
+        folder = JobFolder(Path(name))
+        async with open_output(raw_sink, job.video, folder) as output:
+            done = await Coordinator(job, Cluster(worker, peers), output, emit=emit).run()
+            files = await output.keep()
+        pieces = [event async for event in read_output(folder, files)]
     assert worker.running_sessions == 0
     worker.thread.close()
-    return Result(events)
+    declared = tuple(event for event in pieces if isinstance(event, OutputFile))
+    data = b"".join(event.data for event in pieces if isinstance(event, OutputChunk))
+    return Result(events, done, declared, data)
 
 
 @pytest.fixture(scope="module")
@@ -177,9 +183,8 @@ async def test_the_record_and_the_file(sha: str) -> None:
     assert all(0 < hop.wire_bytes <= hop.raw_bytes + 64 and hop.seconds >= 0 for hop in done.hops)
     assert [hop.start_s for hop in done.hops] == sorted(hop.start_s for hop in done.hops)
     assert all(0 < hop.bits_per_element < 34 and hop.sent == ("xbar",) for hop in done.hops)
-    declared = [event for event in result.events if isinstance(event, OutputFile)]
-    data = b"".join(event.data for event in result.events if isinstance(event, OutputChunk))
-    assert [event.size_bytes for event in declared] == [len(data)]
+    data = result.data
+    assert result.files == (OutputFile("", len(data), hashlib.sha256(data).hexdigest()),)
     assert len(data) == done.frames * SMALL.width * SMALL.height * 3
     assert (done.width, done.height, done.fps, done.seed) == (
         SMALL.width,
@@ -314,9 +319,8 @@ async def test_nodes_with_other_weights_or_a_taken_name_are_left_out(sha: str) -
 
 
 async def test_what_cannot_be_written_is_said_and_nothing_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with pytest.raises(InvalidRequest, match="Cannot write"):
         await run_prepared(Job("j1", SMALL, resolve("device-only"), "lossless", ".mp3"))
     job = Job("j1", SMALL, resolve("device-only"), "lossless", ".rgb")
@@ -326,12 +330,14 @@ async def test_what_cannot_be_written_is_said_and_nothing_is_left(
 
     worker = toy_worker("device", Tier.DEVICE)
     with pytest.raises(OutputFailure, match="No space left"):
-        async with open_output(lambda folder, video: RawSink(folder, full=2), job.video) as output:
+        async with open_output(
+            lambda folder, video: RawSink(folder, full=2), job.video, JobFolder(tmp_path)
+        ) as output:
             await Coordinator(job, Cluster(worker, ()), output, emit=emit).run()
     assert os.listdir(tmp_path) == []
 
 
-async def test_a_deadline_ends_a_job() -> None:
+async def test_a_deadline_ends_a_job(tmp_path: Path) -> None:
     worker = toy_worker("device", Tier.DEVICE, engine=lambda: open_slow_engine("toy"))
     job = Job("j1", SMALL, resolve("device-only"), "lossless", ".rgb", deadline=Deadline.after(0.3))
 
@@ -339,7 +345,7 @@ async def test_a_deadline_ends_a_job() -> None:
         del event
 
     with pytest.raises(DeadlineExceeded):
-        async with open_output(raw_sink, job.video) as output:
+        async with open_output(raw_sink, job.video, JobFolder(tmp_path)) as output:
             await Coordinator(job, Cluster(worker, ()), output, emit=emit).run()
     assert worker.running_sessions == 0
 

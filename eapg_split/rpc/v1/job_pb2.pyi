@@ -80,9 +80,37 @@ class CancelReply(_message.Message):
     found: bool
     def __init__(self, found: _Optional[bool] = ...) -> None: ...
 
-class ListRequest(_message.Message):
+class Ticket(_message.Message):
+    __slots__ = ("session",)
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    session: str
+    def __init__(self, session: _Optional[str] = ...) -> None: ...
+
+class AttachRequest(_message.Message):
+    __slots__ = ("session", "first", "leaving_cancels")
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    LEAVING_CANCELS_FIELD_NUMBER: _ClassVar[int]
+    session: str
+    first: int
+    leaving_cancels: bool
+    def __init__(self, session: _Optional[str] = ..., first: _Optional[int] = ..., leaving_cancels: _Optional[bool] = ...) -> None: ...
+
+class ForgetRequest(_message.Message):
+    __slots__ = ("session",)
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    session: str
+    def __init__(self, session: _Optional[str] = ...) -> None: ...
+
+class ForgetReply(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class ListRequest(_message.Message):
+    __slots__ = ("ended",)
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    ended: bool
+    def __init__(self, ended: _Optional[bool] = ...) -> None: ...
 
 class ListReply(_message.Message):
     __slots__ = ("jobs",)
@@ -91,19 +119,30 @@ class ListReply(_message.Message):
     def __init__(self, jobs: _Optional[_Iterable[_Union[JobSummary, _Mapping]]] = ...) -> None: ...
 
 class JobSummary(_message.Message):
-    __slots__ = ("session", "step", "total_steps", "elapsed_s")
+    __slots__ = ("session", "step", "total_steps", "elapsed_s", "state", "policy", "label", "suffix", "ended_s")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
     TOTAL_STEPS_FIELD_NUMBER: _ClassVar[int]
     ELAPSED_S_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    SUFFIX_FIELD_NUMBER: _ClassVar[int]
+    ENDED_S_FIELD_NUMBER: _ClassVar[int]
     session: str
     step: int
     total_steps: int
     elapsed_s: float
-    def __init__(self, session: _Optional[str] = ..., step: _Optional[int] = ..., total_steps: _Optional[int] = ..., elapsed_s: _Optional[float] = ...) -> None: ...
+    state: str
+    policy: str
+    label: str
+    suffix: str
+    ended_s: float
+    def __init__(self, session: _Optional[str] = ..., step: _Optional[int] = ..., total_steps: _Optional[int] = ..., elapsed_s: _Optional[float] = ..., state: _Optional[str] = ..., policy: _Optional[str] = ..., label: _Optional[str] = ..., suffix: _Optional[str] = ..., ended_s: _Optional[float] = ...) -> None: ...
 
 class JobEvent(_message.Message):
-    __slots__ = ("plan", "step", "preview", "hop", "notice", "frame", "file", "chunk", "done", "goodput", "reviewed", "checkpoint")
+    __slots__ = ("number", "plan", "step", "preview", "hop", "notice", "frame", "file", "chunk", "done", "goodput", "reviewed", "checkpoint")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
     PLAN_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
     PREVIEW_FIELD_NUMBER: _ClassVar[int]
@@ -116,6 +155,7 @@ class JobEvent(_message.Message):
     GOODPUT_FIELD_NUMBER: _ClassVar[int]
     REVIEWED_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    number: int
     plan: PlanMade
     step: _common_pb2.StepDone
     preview: _common_pb2.PreviewFrame
@@ -128,7 +168,7 @@ class JobEvent(_message.Message):
     goodput: Goodput
     reviewed: PlanReviewed
     checkpoint: CheckpointKept
-    def __init__(self, plan: _Optional[_Union[PlanMade, _Mapping]] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., hop: _Optional[_Union[_common_pb2.Hop, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., frame: _Optional[_Union[FrameDone, _Mapping]] = ..., file: _Optional[_Union[OutputFile, _Mapping]] = ..., chunk: _Optional[bytes] = ..., done: _Optional[_Union[JobDone, _Mapping]] = ..., goodput: _Optional[_Union[Goodput, _Mapping]] = ..., reviewed: _Optional[_Union[PlanReviewed, _Mapping]] = ..., checkpoint: _Optional[_Union[CheckpointKept, _Mapping]] = ...) -> None: ...
+    def __init__(self, number: _Optional[int] = ..., plan: _Optional[_Union[PlanMade, _Mapping]] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., hop: _Optional[_Union[_common_pb2.Hop, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., frame: _Optional[_Union[FrameDone, _Mapping]] = ..., file: _Optional[_Union[OutputFile, _Mapping]] = ..., chunk: _Optional[bytes] = ..., done: _Optional[_Union[JobDone, _Mapping]] = ..., goodput: _Optional[_Union[Goodput, _Mapping]] = ..., reviewed: _Optional[_Union[PlanReviewed, _Mapping]] = ..., checkpoint: _Optional[_Union[CheckpointKept, _Mapping]] = ...) -> None: ...
 
 class PlanSegment(_message.Message):
     __slots__ = ("node", "tier", "start_step", "stop_step")
@@ -233,12 +273,14 @@ class FrameDone(_message.Message):
     def __init__(self, frame: _Optional[int] = ..., total_frames: _Optional[int] = ...) -> None: ...
 
 class OutputFile(_message.Message):
-    __slots__ = ("name", "size_bytes")
+    __slots__ = ("name", "size_bytes", "sha256")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
     name: str
     size_bytes: int
-    def __init__(self, name: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+    sha256: str
+    def __init__(self, name: _Optional[str] = ..., size_bytes: _Optional[int] = ..., sha256: _Optional[str] = ...) -> None: ...
 
 class JobDone(_message.Message):
     __slots__ = ("session", "frames", "width", "height", "fps", "seed", "wall_s", "frames_sha256", "segments", "hops", "peak_rss", "checkpoints", "checkpoint_bytes")
