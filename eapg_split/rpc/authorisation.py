@@ -3,7 +3,7 @@
 Where a daemon asks nobody who it is (loopback without credentials, or --insecure), everybody may call everything.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final, cast
 
@@ -16,6 +16,7 @@ from eapg_split.errors import AccessDenied, EapgError, InvalidRequest, Unauthent
 from eapg_split.planner import is_code
 from eapg_split.rpc import methods
 from eapg_split.rpc.callers import Caller, Role, caller_of, certified, identified, is_local
+from eapg_split.rpc.run_stream import open_stream
 from eapg_split.rpc.status import to_status
 from eapg_split.rpc.tokens import TokenBook
 from eapg_split.rpc.wrapping import Context, Continuation, Handler, behaviour_of, is_ours, with_behaviour
@@ -23,6 +24,8 @@ from eapg_split.runtime.settings import DaemonSettings, PolicyCode
 
 _NODES: Final = frozenset({Role.DEVICE, Role.EDGE, Role.CLOUD})
 _EVERYBODY: Final = frozenset(Role)
+_CHECK: Final = f"/{health.SERVICE_NAME}/Check"  # for all: probes have no credentials
+_PARTING_S: Final = 2.0  # for a stream's sender to hear that it is refused
 _SCHEME: Final = "Bearer "
 
 ROLES: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
@@ -31,10 +34,13 @@ ROLES: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
         methods.DESCRIBE: _EVERYBODY,
         methods.TELEMETRY: _EVERYBODY,
         methods.JOB_SERVICE: frozenset({Role.CLIENT}),
+        health.SERVICE_NAME: _EVERYBODY,
         reflection.SERVICE_NAME: _EVERYBODY,
     }
 )
-"""The roles that may call a method, or else its service; nobody may call what is in neither. Health is for all."""
+"""The roles that may call a method, or else its service; nobody may call what is in neither.
+
+Health's Check is for all who can connect."""
 
 
 def allowed(method: str) -> frozenset[Role]:
@@ -56,39 +62,66 @@ class Authoriser(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # not g
         """The handler for a call, behind the check; None, whatever the stubs say, where there is none."""
         handler = await continuation(handler_call_details)
         method, found = handler_call_details.method, cast(object, handler)
-        if found is None or method.startswith(f"/{health.SERVICE_NAME}/"):
+        if found is None or method == _CHECK:
             return handler
-        return self._ours(handler, method) if is_ours(method) else self._standard(handler, method)
+        if is_ours(method):
+            return self._ours(handler, method)
+        watch = method.startswith(f"/{health.SERVICE_NAME}/")
+        return self._watch(handler, method) if watch else self._reflection(handler, method)
 
     def _ours(self, handler: "Handler[object, object]", method: str) -> "Handler[object, object]":
         inner, parse = behaviour_of(handler), handler.request_deserializer
 
-        async def behaviour(request: object, context: "Context[object, object]") -> object:
-            identified.set(self._admitted(method, context))
+        async def behaviour(request: object, context: "Context[Any, Any]") -> object:
+            try:
+                identified.set(self._admitted(method, context))
+            except EapgError:
+                if handler.request_streaming:
+                    async with open_stream(context, _PARTING_S):
+                        raise
+                raise
             if parse is not None:
                 request = _parsed(parse, request)
             return await inner(request, context)
 
         return with_behaviour(handler, behaviour, raw=True)
 
-    def _standard(self, handler: "Handler[object, object]", method: str) -> "Handler[object, object]":
-        """Reflection: it shows the whole interface, so only whoever is known, or on this machine, may ask."""
+    def _watch(self, handler: "Handler[object, object]", method: str) -> "Handler[object, object]":
+        """Health's stream: it stays open, so strangers could take the places of all others with it."""
+        inner = behaviour_of(handler)
+
+        async def behaviour(request: object, context: "Context[object, object]") -> object:
+            await self._check(method, context)
+            return await inner(request, context)
+
+        return with_behaviour(handler, behaviour)
+
+    def _reflection(self, handler: "Handler[object, object]", method: str) -> "Handler[object, object]":
+        """It shows the whole interface, so only whoever is known, or on this machine, may ask."""
         inner = cast("Callable[[object, object], AsyncIterator[object]]", handler.stream_stream)
 
         async def behaviour(requests: object, context: "Context[object, object]") -> AsyncIterator[object]:
-            try:
-                if self._admitted(method, context).role is None and not is_local(context):
-                    raise Unauthenticated(
-                        "Reflection is for callers that this node knows, or on its machine."
-                    )
-            except EapgError as error:
-                await context.abort(*to_status(error))
+            await self._check(method, context, unless_local=True)
             async for reply in inner(requests, context):
                 yield reply
 
         return grpc.stream_stream_rpc_method_handler(
-            behaviour, handler.request_deserializer, handler.response_serializer
+            cast(
+                "Callable[..., Iterator[object]]", behaviour
+            ),  # the stubs describe synchronous handlers only
+            handler.request_deserializer,
+            handler.response_serializer,
         )
+
+    async def _check(
+        self, method: str, context: "Context[object, object]", *, unless_local: bool = False
+    ) -> None:
+        """Ends a call of a standard service whose caller may not make it, or is unknown and elsewhere."""
+        try:
+            if self._admitted(method, context).role is None and unless_local and not is_local(context):
+                raise Unauthenticated("Reflection is for callers that this node knows, or on its machine.")
+        except EapgError as error:
+            await context.abort(*to_status(error))
 
     def _admitted(self, method: str, context: "Context[object, object]") -> Caller:
         """Who calls. Raises Unauthenticated and AccessDenied."""

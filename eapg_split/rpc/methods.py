@@ -45,5 +45,7 @@ SERVER_OPTIONS: Final = (
     # a step may take minutes without a word; by default gRPC ends a call that is only pinged
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.http2.max_ping_strikes", 0),
+    # whoever connects and says nothing keeps a socket and some memory for so long
+    ("grpc.server_handshake_timeout_ms", 20_000),
     ("grpc.so_reuseport", 0),  # otherwise two daemons share a port without a word
 )

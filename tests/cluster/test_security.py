@@ -2,18 +2,24 @@
 
 import asyncio
 import shutil
+import socket
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import grpc
+import psutil
 import pytest
 
 from eapg_split.domain.request import Request
 from eapg_split.errors import AccessDenied, EapgError, InvalidRequest, NodeUnavailable, Unauthenticated
 from eapg_split.rpc.access import Access
 from eapg_split.rpc.callers import Role
+from eapg_split.rpc.channels import open_channel
 from eapg_split.rpc.client import GrpcPeer
 from eapg_split.rpc.health import is_serving
 from eapg_split.rpc.job_client import JobOptions, describe, generate, list_jobs
+from eapg_split.rpc.security import is_loopback
 from eapg_split.rpc.tokens import read_rows, write_rows
 from eapg_split.runtime.settings import PeerAddress, TlsFiles
 from tests.credentials import authority, certificate, flags, token
@@ -226,3 +232,48 @@ async def test_no_secret_is_told(certs: Path, tmp_path: Path) -> None:
 
 def key_lines(folder: Path) -> set[str]:
     return {line for key in folder.glob("*.key") for line in key.read_text().splitlines() if "--" not in line}
+
+
+async def test_strangers_may_ask_for_health_once_and_see_nothing_else(certs: Path, tmp_path: Path) -> None:
+    mine = token(tmp_path, "me")
+    known = Access(token_file=mine)
+    async with daemon("--tokens", str(tmp_path / "tokens.json")) as (_, address):
+        assert await is_serving(address) in (True, False)
+        for opens, request in ((_watch, b""), (_reflect, b"\x3a\x00")):  # an empty list_services
+            assert not await answers(address, Access(), opens(request))
+            assert await answers(address, known, opens(request))
+    host = next((each for each in _own_addresses() if not is_loopback(f"{each}:1")), None)
+    if host is not None:
+        async with daemon("--listen", f"{host}:0", "--insecure") as (_, address):
+            assert not await answers(address, Access(insecure=True), _reflect(b"\x3a\x00"))
+            assert await answers(address, Access(insecure=True), _watch(b""))
+
+
+Opens = Callable[[grpc.aio.Channel], "grpc.aio.StreamStreamCall[bytes, bytes]"]
+
+
+def _watch(request: bytes) -> Opens:
+    return lambda channel: channel.unary_stream("/grpc.health.v1.Health/Watch", None, None)(request)  # type: ignore[return-value]
+
+
+def _reflect(request: bytes) -> Opens:
+    method = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+    return lambda channel: channel.stream_stream(method, None, None)(iter([request]))
+
+
+async def answers(address: str, access: Access, opens: Opens) -> bool:
+    """Whether a stream brings anything."""
+    async with open_channel(address, access) as channel:
+        try:
+            return isinstance(await asyncio.wait_for(opens(channel).read(), 20), bytes)
+        except grpc.aio.AioRpcError:
+            return False
+
+
+def _own_addresses() -> list[str]:
+    return [
+        each.address
+        for addresses in psutil.net_if_addrs().values()
+        for each in addresses
+        if each.family is socket.AF_INET
+    ]
