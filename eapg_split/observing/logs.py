@@ -53,6 +53,9 @@ class LoggedSpans:
     def replanned(self, trigger: str) -> None:
         _log.info("replanned", extra={"span": {"trigger": trigger}})
 
+    def refused(self, call: str, error: Exception) -> None:
+        _log.info("refused", extra={"span": {"call": call, "error": name_of(error)}})
+
     def _say(self, span: Span, seconds: float, error: str = "") -> None:
         level = logging.INFO if span.kind in _TOLD else logging.DEBUG
         if not _log.isEnabledFor(level):

@@ -58,6 +58,9 @@ class Metrics:
         self._failures = self._counter(
             "failures", "What went wrong, by the class of the error.", "of", "error"
         )
+        self._refusals = self._counter(
+            "refusals", "Calls from elsewhere that ended with an error.", "call", "error"
+        )
         self._replans = self._counter("replans", "Running plans that were replaced.", "trigger")
         self._segments = self._counter("segments", "Segments that ended.", "role", "outcome")
         self._steps = self._histogram("step_seconds", "Steps computed here.", "stage")
@@ -106,6 +109,9 @@ class Metrics:
 
     def replanned(self, trigger: str) -> None:
         self._replans.labels(self._label("trigger", trigger)).inc()
+
+    def refused(self, call: str, error: Exception) -> None:
+        self._refusals.labels(self._label("call", call), name_of(error)).inc()
 
     def page(self, look: Look, waiting: Callable[[], int]) -> Page:
         """Makes what a scraper is told."""

@@ -75,6 +75,9 @@ class Traces:
     def replanned(self, trigger: str) -> None:
         del trigger  # the segments of a trace show it
 
+    def refused(self, call: str, error: Exception) -> None:
+        del call, error  # the span of whoever called shows it
+
 
 def _current() -> tuple[str, str]:
     """The trace and the span of this task; a new trace and no span where there is none."""

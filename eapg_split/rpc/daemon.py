@@ -107,7 +107,7 @@ async def _serve(
         peers = await until_the_end.enter_async_context(_peers(settings, access))
         stop = await until_the_end.enter_async_context(signals())
         server = grpc.aio.server(
-            interceptors=(ErrorTranslator(), authoriser),
+            interceptors=(ErrorTranslator(worker.setup.instruments), authoriser),
             options=methods.SERVER_OPTIONS,
             maximum_concurrent_rpcs=_MOST_CALLS,
         )

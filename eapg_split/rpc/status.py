@@ -39,6 +39,7 @@ from eapg_split.rpc.wrapping import (
     is_ours,
     with_behaviour,
 )
+from eapg_split.runtime.instruments import SILENT, Instruments
 
 CLASS_KEY: Final = "eapg-error"
 NODE_KEY: Final = "eapg-node"
@@ -143,6 +144,9 @@ async def reported(call: Awaitable[object], context: "Context[object, object]") 
 class ErrorTranslator(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # not generic when it runs
     """Wraps every handler of our services; the standard ones (health, reflection) speak gRPC themselves."""
 
+    def __init__(self, instruments: Instruments = SILENT) -> None:
+        self._instruments = instruments
+
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> "Handler[object, object]":
@@ -151,9 +155,16 @@ class ErrorTranslator(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         ours: object = handler
         if ours is None or not is_ours(handler_call_details.method):
             return handler
-        inner = behaviour_of(handler)
+        inner, name = behaviour_of(handler), handler_call_details.method.rpartition("/")[2]
 
         async def behaviour(request: object, context: "Context[object, object]") -> object:
-            return await reported(inner(request, context), context)
+            return await reported(self._told(name, inner(request, context)), context)
 
         return with_behaviour(handler, behaviour)
+
+    async def _told(self, name: str, call: Awaitable[object]) -> object:
+        try:
+            return await call
+        except Exception as error:
+            self._instruments.refused(name, error)
+            raise

@@ -68,6 +68,9 @@ class Instruments(Protocol):
     def replanned(self, trigger: str) -> None:
         """A running plan was replaced; why, by one of few words."""
 
+    def refused(self, call: str, error: Exception) -> None:
+        """A call from elsewhere, named by its method, ended with that error."""
+
 
 class _Silent:
     """Nobody watches."""
@@ -83,6 +86,9 @@ class _Silent:
 
     def replanned(self, trigger: str) -> None:
         del trigger
+
+    def refused(self, call: str, error: Exception) -> None:
+        del call, error
 
 
 SILENT: Final[Instruments] = _Silent()
@@ -108,6 +114,10 @@ class Several:
     def replanned(self, trigger: str) -> None:
         for each in self._instruments:
             each.replanned(trigger)
+
+    def refused(self, call: str, error: Exception) -> None:
+        for each in self._instruments:
+            each.refused(call, error)
 
 
 def traceparent() -> str:

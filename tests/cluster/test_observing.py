@@ -6,7 +6,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
 from eapg_split.domain.request import Request
+from eapg_split.errors import InvalidRequest
 from eapg_split.planner.checkpoints import Checkpoints
 from eapg_split.rpc.job_client import JobOptions, generate
 from eapg_split.rpc.local_topology import local_topology
@@ -71,6 +72,8 @@ async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wat
             aclosing(generate(topology.device_address, REQUEST, options)) as events,
         ):
             told = [event async for event in events]
+        with pytest.raises(InvalidRequest):
+            await anext(generate(topology.device_address, REQUEST, replace(options, policy="magic")))
         pages = {name: await asyncio.to_thread(_page, node.metrics) for name, node in topology.nodes.items()}
         logs = {
             name: [json.loads(line) for line in (topology.logs / f"{name}.log").read_text().splitlines()]
@@ -107,6 +110,7 @@ async def test_the_metrics_of_all_nodes_together_are_the_job(watched: Watched) -
     assert crossed == Counter((hop.source, hop.target) for hop in hops)
     assert watched.samples("device", "jobs_total") == {("done",): 1.0}
     assert watched.samples("device", "jobs_running") == {(): 0.0}
+    assert watched.samples("device", "refusals_total") == {("Generate", "InvalidRequest"): 1.0}
     assert watched.samples("cloud", "segments_total") == {("done", "served"): 1.0}
 
 
@@ -150,7 +154,9 @@ async def test_every_line_of_the_logs_names_its_node_and_those_of_a_job_its_sess
     for node, lines in watched.logs.items():
         assert {line["node"] for line in lines} == {node}
         assert {line["level"] for line in lines} <= {"debug", "info"}
-        told = [line for line in lines if line["logger"] == "eapg_split.spans"]
+        spans = [line for line in lines if line["logger"] == "eapg_split.spans"]
+        told = [line for line in spans if line["message"] != "refused"]
+        assert len(spans) - len(told) == (1 if node == "device" else 0)
         assert {line["session"] for line in told} == {watched.session}
         assert ("job" if node == "device" else "serve") in {line["message"] for line in told}
         assert {line["trace_id"] for line in told} == {watched.spans[0]["trace_id"]}

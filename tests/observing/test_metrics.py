@@ -46,12 +46,14 @@ async def test_failures_are_counted_by_their_class() -> None:
         with suppress(type(error)), metrics.span(Span(Kind.SERVE)):
             raise error
     metrics.replanned(LOST)
+    metrics.refused("Generate", CapacityExceeded("full"))
     text = await page_of(metrics)
     assert 'eapg_split_failures_total{error="CapacityExceeded",of="serve"} 1.0' in text
     assert 'eapg_split_failures_total{error="Unforeseen",of="serve"} 1.0' in text
     assert 'eapg_split_segments_total{outcome="failed",role="served"} 2.0' in text
     assert 'eapg_split_segments_total{outcome="cancelled",role="served"} 1.0' in text
     assert 'eapg_split_replans_total{trigger="lost"} 1.0' in text
+    assert 'eapg_split_refusals_total{call="Generate",error="CapacityExceeded"} 1.0' in text
 
 
 async def test_states_that_come_home_early_are_counted_beside_those_that_jobs_wait_for() -> None:
@@ -156,6 +158,7 @@ async def test_every_metric_is_documented_with_its_kind_and_labels() -> None:
         with metrics.span(Span(kind, stage="stage1")):
             metrics.past(Span(kind, source="a", target="b", codec="clean"), 0.0, 1.0)
     metrics.replanned(LOST)
+    metrics.refused("Run", CapacityExceeded("full"))
     everything = Telemetry.of({name: Reading(0.5, Quality.MEASURED) for name in RANGES})
     text = await page_of(metrics, replace(everything, links=LOOK.links))
     shown = {
