@@ -16,7 +16,7 @@ from eapg_split.domain.request import Privacy, Request
 from eapg_split.domain.topology import Node, NodeId, Tier, Topology
 from eapg_split.domain.workload import Geometry, Stage, StageKind, Workload
 from eapg_split.planner.estimates import CodecEstimate, Estimates, LinkEstimate, NodeEstimate
-from eapg_split.planner.estimators import BandwidthEstimator
+from eapg_split.planner.estimators import BandwidthEstimator, far
 from eapg_split.planner.placement import rest_of
 from eapg_split.planner.policy import (
     LearningPolicy,
@@ -30,7 +30,7 @@ from eapg_split.planner.policy import (
     TransferMeasured,
     Trigger,
 )
-from eapg_split.planner.probe_budget import ProbeBudget
+from eapg_split.planner.probe_budget import DARK_BITS_PER_S, ProbeBudget, due_after_s
 from simulations.traces import RateTrace
 
 DEVICE, EDGE, CLOUD = NodeId("device"), NodeId("edge"), NodeId("cloud")
@@ -40,10 +40,7 @@ BACKHAUL_BIT_S: Final = 400e6
 DOWN_FACTOR: Final = 3.0  # the way to the device is so much faster than the one from it
 PROBE_BITS: Final = 8 * 64 * 1024
 PING_BITS: Final = 8 * 1024
-PROBE_EVERY_S: Final = 6.0
-LOOK_AGAIN_S: Final = 2.0  # after an outage was seen
 PROBE_PATIENCE_S: Final = 0.2
-OUTAGE_BIT_S: Final = 200e3
 _LEAST_SAMPLE_BITS: Final = 8 * 64 * 1024
 _STALLED_LOOK_S: Final = 1.0
 _STALL_S: Final = 2.0
@@ -191,6 +188,7 @@ class Run:
         default_factory=lambda: {"up": math.inf, "down": math.inf}
     )  # last of each way
     done: Outcome = field(default_factory=lambda: Outcome(0.0))
+    doubtful: bool = False  # whether the last probe was far off
 
     def __post_init__(self) -> None:
         self.budget = ProbeBudget(lambda: self.now_s)
@@ -278,9 +276,9 @@ class Run:
 
     def _probe(self) -> None:
         """A short train where what is known is old, within the budget; waited for only before the first plan."""
-        dark = min(self.seen.values()) < OUTAGE_BIT_S
+        dark = min(self.seen.values()) < DARK_BITS_PER_S
         age_s = self.estimators["up", EDGE].estimate(self.now_s).age_s
-        if age_s < (LOOK_AGAIN_S if dark else PROBE_EVERY_S):
+        if age_s < due_after_s(self.seen.values(), doubtful=self.doubtful):
             return
         if dark and not self._answers():
             return
@@ -289,10 +287,13 @@ class Run:
             return
         self.done.probes += 1
         first, began = self.now_s == self.start_s, self.now_s
+        self.doubtful = False
         for way, trace in (("up", self.world.up), ("down", self.world.down)):
             end = min(trace.arrival(began, PROBE_BITS), began + PROBE_PATIENCE_S)
             bits = max(1.0, trace.carried(end) - trace.carried(began))
-            self._observe(way, bits / (end - began), end, min(1.0, bits / _LEAST_SAMPLE_BITS))
+            rate = bits / (end - began)
+            self._observe(way, rate, end, min(1.0, bits / _LEAST_SAMPLE_BITS))
+            self.doubtful |= far(rate, self.estimators[way, EDGE].estimate(end).bits_per_s)
             self.now_s = max(self.now_s, end) if first else began
 
     def _answers(self) -> bool:

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 FRESH_S: Final = 60.0
 LEAST_BITS_PER_S: Final = 1e3  # an outage, whose logarithm must be a number
+DOUBT: Final = 2.0  # a sample that is so many times off says that the link has changed, or nothing
 _FADE_S: Final = 300.0
 _MOST_BITS_PER_S: Final = 1e13
 
@@ -50,6 +51,11 @@ def _usable(bits_per_s: float, weight: float) -> bool:
     return 0 <= bits_per_s <= _MOST_BITS_PER_S and 0 < weight < math.inf
 
 
+def far(rate: float, other: float) -> bool:
+    """Whether two rates are more than `DOUBT` times apart, or one is NaN."""
+    return not 1 / DOUBT <= rate / other <= DOUBT
+
+
 class _Aged:
     """What all share: the prior, and what age makes of a value."""
 
@@ -69,6 +75,8 @@ class Ewma(_Aged):
     """Exponentially weighted mean of the rates, and of the squares of what their logarithms were off by. The default.
 
     On recorded traces it was best or nearly so for deciding where to compute: pessimism costs more than it saves there.
+    Two samples after one another that are both off by more than `DOUBT`, and agree, begin a new mean: a link that broke
+    down is not what it was a minute ago, and few samples are taken of one that nobody uses.
     """
 
     def __init__(self, prior: RateEstimate = NO_PRIOR, alpha: float = 0.3) -> None:
@@ -76,6 +84,7 @@ class Ewma(_Aged):
         self._keep = 1 - alpha
         self._rate = math.nan
         self._variance = prior.sigma**2
+        self._doubtful = math.nan  # the sample before, where it was off
 
     def observe(self, bits_per_s: float, at_s: float, weight: float = 1.0) -> None:
         if not _usable(bits_per_s, weight):
@@ -84,6 +93,11 @@ class Ewma(_Aged):
         self._last_s = max(at_s, self._last_s)
         if math.isnan(self._rate):
             self._rate = rate
+            return
+        off, before = far(rate, self._rate), self._doubtful
+        self._doubtful = rate if off else math.nan
+        if off and not far(rate, before):
+            self._rate, self._doubtful = (rate + before) / 2, math.nan
             return
         share = 1 - self._keep**weight
         self._variance += share * (math.log(rate / self._rate) ** 2 - self._variance)

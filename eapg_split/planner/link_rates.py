@@ -18,6 +18,7 @@ from eapg_split.planner.estimators import (
     NO_PRIOR,
     BandwidthEstimator,
     RateEstimate,
+    far,
 )
 from eapg_split.planner.models.radio import RADIOS, Technology
 from eapg_split.planner.probe_budget import ProbeBudget
@@ -80,6 +81,7 @@ class _Link:
     rate: BandwidthEstimator
     round_trips: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_MOST_ROUND_TRIPS))
     samples: int = 0
+    doubtful: bool = False
 
 
 class LinkRates:
@@ -109,9 +111,10 @@ class LinkRates:
         if sample.seconds <= 0:
             return
         link = self._link(sample.source, sample.target)
-        weight = min(1.0, sample.bytes / LEAST_BYTES)
-        link.rate.observe(8 * sample.bytes / sample.seconds, self._clock(), weight)
+        now, rate = self._clock(), 8 * sample.bytes / sample.seconds
+        link.rate.observe(rate, now, min(1.0, sample.bytes / LEAST_BYTES))
         link.samples += 1
+        link.doubtful = far(rate, link.rate.estimate(now).bits_per_s)
 
     def round_trip(self, source: str, target: str, seconds: float) -> None:
         """Takes the time of a small message there and back, for both directions."""
@@ -139,6 +142,11 @@ class LinkRates:
         """Seconds since something was seen of the link; infinite where nothing was."""
         found = self._seen(source, target)
         return math.inf if found is None else found.age_s
+
+    def doubtful(self, source: str, target: str) -> bool:
+        """Whether the last sample of the link was far from what is believed of it even so: it may have changed."""
+        link = self._links.get((source, target))
+        return link is not None and link.doubtful
 
     def stale(self, source: str, target: str) -> bool:
         """Whether a plan should not be made on what is known of the link: nothing, or nothing of the last minute."""

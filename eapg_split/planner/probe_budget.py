@@ -7,7 +7,8 @@ from typing import Final
 LEAST_TRAIN_BYTES: Final = 32 * 1024  # of one probe, in each direction
 MOST_TRAIN_BYTES: Final = 256 * 1024
 PATIENCE_S: Final = 1.0  # with one message or train
-FRESH_S: Final = 6.0
+FRESH_S: Final = 3.0
+DOUBT_S: Final = 1.0  # as FRESH_S, after a sample that was far from what was believed
 DARK_S: Final = 2.0  # as FRESH_S, after next to nothing came through: it may be back at any moment
 DARK_BITS_PER_S: Final = 200e3
 PART_BYTES: Final = 8 * 1024
@@ -52,8 +53,13 @@ class ProbeBudget:
         return True
 
 
-def due_after_s(bits_per_s: Iterable[float | None]) -> float:
-    """How long a look at a link counts, by the rates of its ways (None where unknown): less while one is dark."""
+def due_after_s(bits_per_s: Iterable[float | None], *, doubtful: bool) -> float:
+    """How long a look at a link counts, by the rates of its ways (None where unknown): less while one is dark.
+
+    `doubtful` says that the last sample of one was far from what is believed of it.
+    """
+    if doubtful:
+        return DOUBT_S
     dark = any(rate is not None and rate < DARK_BITS_PER_S for rate in bits_per_s)
     return DARK_S if dark else FRESH_S
 

@@ -79,7 +79,7 @@ class LinkProber:
             await asyncio.wait(self._looks.values(), timeout=within_s)
 
     def look_again(self) -> None:
-        """Starts a look at the links of which nothing was seen for some seconds: fewer where they were dark."""
+        """Starts a look at links of which nothing was seen for some seconds: fewer where they were dark or changed."""
         self._start([node for node in self._others if self._old(node)])
 
     async def close(self) -> None:
@@ -92,8 +92,10 @@ class LinkProber:
         return (self._own, node), (node, self._own)
 
     def _old(self, node: NodeId) -> bool:
-        limit_s = due_after_s(self._links.bits_per_s(*way) for way in self._ways(node))
-        return any(self._links.age_s(*way) > limit_s for way in self._ways(node))
+        ways = self._ways(node)
+        doubtful = any(self._links.doubtful(*way) for way in ways)
+        limit_s = due_after_s((self._links.bits_per_s(*way) for way in ways), doubtful=doubtful)
+        return any(self._links.age_s(*way) > limit_s for way in ways)
 
     def _start(self, nodes: Iterable[NodeId]) -> None:
         if not self._links.network.may_probe:

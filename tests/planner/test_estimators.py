@@ -135,3 +135,23 @@ def test_recorded_links_are_foreseen(make: Make, folder: str, most_off: float) -
     assert count > 2000
     assert median(off) < most_off
     assert within / count > 0.85
+
+
+def test_two_samples_that_agree_begin_a_new_mean() -> None:
+    """One that is far off is an outlier; the second one says that the link is another now."""
+    ewma = Ewma()
+    for at_s in range(5):
+        ewma.observe(20e6, at_s)
+    ewma.observe(1e6, 5.0, 0.5)
+    once = ewma.estimate(5.0).bits_per_s
+    assert 10e6 < once < 20e6
+    ewma.observe(1.2e6, 6.0, 0.5)
+    assert ewma.estimate(6.0).bits_per_s == pytest.approx(1.1e6)
+
+
+def test_two_samples_that_are_off_in_different_ways_do_not() -> None:
+    ewma = Ewma()
+    ewma.observe(20e6, 0.0)
+    ewma.observe(1e6, 1.0)
+    ewma.observe(100e6, 2.0)
+    assert 10e6 < ewma.estimate(2.0).bits_per_s < 50e6

@@ -9,6 +9,7 @@ import pytest
 from eapg_split.codecs.base import Part
 from eapg_split.domain.topology import Tier
 from eapg_split.errors import NodeUnavailable
+from eapg_split.planner import probe_budget
 from eapg_split.planner.link_rates import LinkRates, Network
 from eapg_split.planner.models.radio import Technology
 from eapg_split.planner.probe_budget import (
@@ -187,3 +188,20 @@ def test_probes_cost_a_bounded_number_of_bytes_an_hour() -> None:
     assert spent == BYTES_PER_HOUR
     now[0] += 3600
     assert budget.take("edge", size, 1e9)
+
+
+async def test_a_link_that_changed_is_looked_at_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second train follows the one that was off, and two of them that agree are believed."""
+    monkeypatch.setattr(probe_budget, "FRESH_S", 0.02)
+    monkeypatch.setattr(probe_budget, "DOUBT_S", 0.01)
+    peer = Shaped(20e6)
+    cluster = await cluster_of(peer)
+    prober = LinkProber(cluster)
+    await prober.first_look(5.0)
+    peer.bits_per_s = 1e6
+    async with asyncio.timeout(10):
+        while (cluster.worker.links.bits_per_s("device", "edge") or 0.0) > 1.5e6:
+            prober.look_again()
+            await asyncio.sleep(0.01)
+    await prober.close()
+    assert peer.sizes.count(LEAST_TRAIN_BYTES) == 3
