@@ -93,7 +93,9 @@ def _daemon(name: str, shape: Shape, folder: Path, peers: list[str]) -> Iterator
         "EAPG_PACE": str(speed),
         "XDG_STATE_HOME": str(state),
     }
-    if name == "device":
+    if name != "device":
+        command += ["--telemetry", f"file:{_write_idle(folder)}"]
+    else:
         command += ["--telemetry", f"sysfs:{_write_sysfs(shape, folder)}"]
         environment["EAPG_PACE_CLOCK"] = str(folder / "clock")
         (folder / "clock").write_text(str(shape.clock))
@@ -155,6 +157,13 @@ def _write_sysfs(shape: Shape, folder: Path) -> Path:
         _put(battery / "status", "Discharging")
         _put(battery / "capacity", round(100 * shape.charge))
     return root
+
+
+def _write_idle(folder: Path) -> Path:
+    """The load of a node that only waits, whatever else this machine does."""
+    path = folder / "idle.jsonl"
+    path.write_text('{"load": 0.0, "clock_ratio": 1.0}\n')
+    return path
 
 
 def _put(path: Path, value: object) -> None:
