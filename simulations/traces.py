@@ -4,6 +4,7 @@ The originals are not shipped. mahimahi's format lists the millisecond of each d
 (github.com/ravinet/mahimahi); the format of the throughput sets of HSDPA, Oboe and Lumos5G is `seconds Mbit/s`.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,7 +19,7 @@ Floats = NDArray[np.float64]
 MAX_FILE_BYTES: Final = 64 << 20
 MAX_SAMPLES: Final = 1_000_000
 _PACKET_BITS: Final = 1500 * 8
-_LEAST_RATE: Final = 1e3  # bits a second, in place of nothing at all: a transfer then ends after all
+LEAST_RATE: Final = 1e3  # bits a second, in place of nothing at all: a transfer then ends after all
 
 
 class RateTrace:
@@ -31,7 +32,7 @@ class RateTrace:
             raise InvalidRequest(f"A trace needs 1 to {MAX_SAMPLES} rates and a positive time step.")
         if not (np.isfinite(rates).all() and (rates >= 0).all()):
             raise InvalidRequest("A trace holds a rate that is negative or not a number: mend the file.")
-        self.bits_per_s = np.maximum(rates, _LEAST_RATE)
+        self.bits_per_s = np.maximum(rates, LEAST_RATE)
         self.step_s = step_s
         self._carried = np.concatenate([[0.0], np.cumsum(self.bits_per_s) * step_s])
 
@@ -42,6 +43,12 @@ class RateTrace:
     def at(self, now_s: float) -> float:
         """Bits a second at a moment."""
         return float(self.bits_per_s[int(now_s / self.step_s) % len(self.bits_per_s)])
+
+    def changes_s(self, now_s: float) -> float:
+        """The next moment at which the rate may be another; infinite for a rate that is always the same."""
+        if len(self.bits_per_s) == 1:
+            return math.inf
+        return (math.floor(now_s / self.step_s) + 1) * self.step_s
 
     def carried(self, now_s: float) -> float:
         """Bits that the link could have carried since time 0."""

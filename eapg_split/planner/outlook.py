@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Self
 
 from eapg_split.codecs import codec_named
 from eapg_split.codecs.auto import CANDIDATES
@@ -81,12 +82,22 @@ class Outlook:
         self._topology = topology
         self._objective = objective
         fidelities = fidelities or [DEFAULT_FIDELITY] * workload.steps
-        self._codecs = tuple(_codec_estimate(workload, option, fidelities) for option in options)
+        self.codecs = tuple(_codec_estimate(workload, option, fidelities) for option in options)
         specs = zip(workload.specs, fidelities, strict=True)
         self._entropy_bits = (0.0, *(_INFORMATION.estimate_bits(*each) for each in specs))
+        self._budgets = self._full_budgets()
+
+    def anew(self) -> Self:
+        """The same for another job that begins now: what was worked out for all of them is shared."""
+        other = copy(self)
+        other._budgets = self._full_budgets()
+        return other
+
+    def _full_budgets(self) -> dict[NodeId, EntropyBudget]:
         ample = _AMPLE * max(self._entropy_bits)  # whoever is full and cool takes on anything
-        self._budgets = {
-            node.id: EntropyBudget(node.tier, max(ample, TIER_BITS[node.tier])) for node in topology.nodes
+        return {
+            node.id: EntropyBudget(node.tier, max(ample, TIER_BITS[node.tier]))
+            for node in self._topology.nodes
         }
 
     def estimates(
@@ -121,7 +132,7 @@ class Outlook:
         if not self._relieved(known, usable, unavailable, start_step):
             declared = nodes.get(device, NodeKnowledge()).max_entropy_bits
             known[device] = replace(known[device], max_entropy_bits=declared)
-        return Estimates(known, usable, self._codecs, self._entropy_bits)
+        return Estimates(known, usable, self.codecs, self._entropy_bits)
 
     def _relieved(
         self,

@@ -1,0 +1,299 @@
+"""Performs one flight: the state goes to its node, the steps are computed, and what they reached comes home."""
+
+from collections.abc import Callable
+from functools import reduce
+from itertools import pairwise
+from typing import Final, Protocol
+
+from eapg_split.codecs.base import PART_RAW_BYTES
+from eapg_split.domain.topology import NodeId
+from eapg_split.domain.workload import Workload
+from eapg_split.errors import CapacityExceeded, EapgError, NodeUnavailable
+from eapg_split.planner.estimates import CodecEstimate
+from eapg_split.planner.models.radio import RADIOS
+from eapg_split.planner.priors import RADIO
+from simulations.flights import Flight, Sending
+from simulations.links import Flow
+from simulations.nodes import SimNode, Task
+from simulations.outcomes import Outcome
+from simulations.probes import Carried
+from simulations.sites import Site, Way
+from simulations.world import DETECT_S, World
+
+SILENCE_S: Final = 30.0  # in the middle of a hand-off, after which it has failed
+_LEAST_SAMPLE_BITS: Final = 8 * 64 * 1024
+
+
+class Owner(Protocol):
+    """The job that a flight belongs to."""
+
+    world: World
+    site: Site
+    workload: Workload
+    codecs: tuple[CodecEstimate, ...]
+    number: int
+    outcome: Outcome
+
+    def stepped(self, flight: Flight, step: int, node: NodeId, seconds: float, *, entered: bool) -> None:
+        """The device learns that a step is done."""
+        ...
+
+    def moved(self, source: NodeId, target: NodeId, size_bytes: int, seconds: float) -> None:
+        """The device learns what a state took on its way."""
+        ...
+
+    def ended(self, flight: Flight, reached: int) -> None:
+        """The state before a step has come home."""
+        ...
+
+    def failed(self, flight: Flight, error: EapgError) -> None:
+        """The flight is lost."""
+        ...
+
+
+class Flying:
+    """One flight, from the order to its answer; `abandon` ends it without one."""
+
+    def __init__(self, owner: Owner, flight: Flight) -> None:
+        self._owner = owner
+        self._flight = flight
+        self._world, self._site = owner.world, owner.site
+        self._kernel = owner.world.kernel
+
+    def begin(self) -> None:
+        """Orders the segment."""
+        flight, own = self._flight, self._site.device
+        node = self._site.nodes[flight.segment.node]
+        if flight.own:
+            if self._admitted(node, 0):
+                self._compute(node, 0, flight.segment.start_step, entering=False)
+            return
+        way = self._site.ways[own.id, node.id]
+        if not node.up:
+            self._fail_after(way.delay_s + DETECT_S, NodeUnavailable(f"{node.id} is away.", node_id=node.id))
+            return
+        if not self._admitted(node, 0, way.delay_s * 2):
+            return
+        step = flight.segment.start_step
+        codec = self._codec(flight.plan.codec_at(step), step, own.id, node.id)
+        self._send(
+            (own, node), way, (step, codec), lambda: self._compute(node, 0, step, entering=True), first=True
+        )
+
+    def abandon(self) -> None:
+        """Ends it without an answer: nobody waits for it any more."""
+        flight = self._flight
+        flight.open = False
+        for flow in flight.flows:
+            self._world.media.drop(flow)
+        flight.flows.clear()
+        for name in flight.nodes:
+            self._site.nodes[name].release(self._owner.number)
+
+    def fail(self, error: EapgError) -> None:
+        """Ends it with an error."""
+        if self._flight.open:
+            self.abandon()
+            self._owner.failed(self._flight, error)
+
+    def recall(self, step: int) -> None:
+        """Asks it to end at a step, as soon as the word has come to who computes."""
+        flight = self._flight
+        flight.recall = step
+        if flight.own:
+            flight.known_recall = step
+            return
+        way = self._site.ways[self._site.device.id, flight.node_at(min(flight.reached, flight.stop_step - 1))]
+        self._later(way.delay_s, lambda: setattr(flight, "known_recall", flight.recall))
+
+    def attend(self) -> None:
+        """Once a second: what the device sees of a hand-off that takes long; one that is silent for long has failed."""
+        sending, now_s = self._flight.sending, self._kernel.now_s
+        if sending is None:
+            return
+        sent = sending.flow.bits - sending.flow.left_at(now_s)
+        if sending.parts > 1 and sent - sending.seen_bits >= _LEAST_SAMPLE_BITS:
+            size = int((sent - sending.seen_bits) / 8)
+            sample = Carried(sending.source, sending.target, size, now_s - sending.seen_s)
+            self._site.device.rates.observe(sample)
+            sending.seen_bits, sending.seen_s = sent, now_s
+        dark = sending.flow.dark_since_s
+        if dark is not None and now_s - dark >= SILENCE_S:
+            node = sending.target
+            self.fail(NodeUnavailable(f"Nothing has gone to {node} for {SILENCE_S:.0f} s.", node_id=node))
+
+    # steps
+
+    def _admitted(self, node: SimNode, index: int, told_s: float = 0.0) -> bool:
+        flight = self._flight
+        part = flight.chain[index]
+        try:
+            node.admit(self._owner.number, self._owner.workload, part.start_step, part.stop_step)
+        except CapacityExceeded as error:
+            self._fail_after(told_s, error)
+            return False
+        return True
+
+    def _compute(self, node: SimNode, index: int, step: int, *, entering: bool) -> None:
+        flight = self._flight
+
+        def done(seconds: float, joules: float) -> None:
+            if flight.open:
+                self._stepped(node, index, step, (seconds, joules), entered=entering)
+
+        flight.sending = None
+        node.compute(Task(self._owner.number, self._owner.workload, step, done, entering))
+
+    def _stepped(
+        self, node: SimNode, index: int, step: int, took: tuple[float, float], *, entered: bool
+    ) -> None:
+        flight, owner, outcome = self._flight, self._owner, self._owner.outcome
+        seconds, joules = took
+        outcome.money += seconds * node.spec.price_per_s
+        if node is self._site.device:
+            outcome.energy_j += joules - node.body.idle_w * seconds  # waiting is counted for the whole job
+        if not outcome.nodes or outcome.nodes[-1] != node.id:
+            outcome.nodes.append(node.id)
+        if flight.own:
+            owner.stepped(flight, step, node.id, seconds, entered=entered)
+        else:
+            delay_s = self._site.ways[node.id, self._site.device.id].delay_s
+            self._later(delay_s, lambda: owner.stepped(flight, step, node.id, seconds, entered=entered))
+        if not flight.open:
+            return
+        reached, part = step + 1, flight.chain[index]
+        recalled = flight.known_recall is not None and reached >= flight.known_recall
+        if reached < part.stop_step and not recalled:
+            self._compute(node, index, reached, entering=False)
+        elif reached == flight.stop_step or recalled or not self._hand_on(node, index, reached):
+            self._come_home(node, index, reached)
+
+    def _hand_on(self, node: SimNode, index: int, reached: int) -> bool:
+        """Sends the state on to the next node of the chain; False where that one does not take it."""
+        flight = self._flight
+        if index + 1 == len(flight.chain):
+            return False
+        part = flight.chain[index + 1]
+        other = self._site.nodes[part.node]
+        if not other.up:
+            return False
+        try:
+            other.admit(self._owner.number, self._owner.workload, part.start_step, part.stop_step)
+        except CapacityExceeded:
+            return False
+        codec = self._codec(flight.plan.codec_at(reached), reached, node.id, other.id)
+        node.release(self._owner.number)
+        self._send(
+            (node, other),
+            self._site.ways[node.id, other.id],
+            (reached, codec),
+            lambda: self._compute(other, index + 1, reached, entering=True),
+        )
+        return True
+
+    def _come_home(self, node: SimNode, index: int, reached: int) -> None:
+        flight, own = self._flight, self._site.device
+        if flight.own:
+            self._home(reached)
+            return
+        hops = [self._site.nodes[name] for name in reversed(flight.nodes[: index + 1])] + [own]
+        ways = [self._site.ways[source.id, target.id] for source, target in pairwise(hops)]
+        way = reduce(Way.then, ways)
+        codec = self._codec(flight.plan.codec_at(min(flight.stop_step, reached)), reached, node.id, own.id)
+        self._send((node, own), way, (reached, codec), lambda: self._home(reached))
+
+    def _home(self, reached: int) -> None:
+        self._flight.open = False
+        for name in self._flight.nodes:
+            self._site.nodes[name].release(self._owner.number)
+        self._owner.ended(self._flight, reached)
+
+    # moves
+
+    def _codec(self, name: str, step: int, source: NodeId, target: NodeId) -> CodecEstimate:
+        """The codec of that name, or for `auto` the one that should arrive first by what the source knows."""
+        named = [codec for codec in self._owner.codecs if codec.name == name]
+        rate = self._site.nodes[source].rates.bits_per_s(source, target) or 1e8
+        return min(
+            named or self._owner.codecs,
+            key=lambda codec: max(codec.bits[step] / rate, codec.encode_s[step], codec.decode_s[step]),
+        )
+
+    def _send(
+        self,
+        ends: tuple[SimNode, SimNode],
+        way: Way,
+        what: tuple[int, CodecEstimate],
+        then: Callable[[], None],
+        *,
+        first: bool = False,
+    ) -> None:
+        """Moves the state before a step, part by part: coding, sending and decoding overlap but for one part."""
+        (source, target), (step, codec), flight = ends, what, self._flight
+        raw = self._owner.workload.spec_after(step - 1).raw_bytes if step else 0
+        parts, bits = raw // PART_RAW_BYTES + 1, codec.bits[step]
+        encode_s, decode_s = codec.encode_s[step], codec.decode_s[step]
+        began_s = self._kernel.now_s + encode_s / parts
+
+        def sent() -> None:
+            flow_s = self._kernel.now_s - began_s
+            flight.flows.remove(flow)
+            longest = max(flow_s, encode_s, decode_s)
+            whole_s = longest + (flow_s + encode_s + decode_s - longest) / parts
+            left_s = whole_s - encode_s / parts - flow_s
+            self._saw(ends, (bits / 8, flow_s), parts, flight.sending if first else None)
+            self._later(max(0.0, left_s) + 2 * way.delay_s, then)
+
+        flow: Flow
+
+        def begin() -> None:
+            nonlocal flow
+            flow = self._world.media.send(way.media, bits, sent)
+            flight.flows.append(flow)
+            if first:
+                now_s = self._kernel.now_s
+                flight.sending = Sending(
+                    source.id, target.id, flow, int(bits / 8), parts, now_s, seen_s=now_s
+                )
+
+        self._later(encode_s / parts, begin)
+
+    def _saw(
+        self,
+        ends: tuple[SimNode, SimNode],
+        carried: tuple[float, float],
+        parts: int,
+        sending: Sending | None,
+    ) -> None:
+        """What both ends learn of the link, and what the radio took. One part alone shows no rate."""
+        (source, target), (size_bytes, seconds) = ends, carried
+        self._owner.outcome.sent_bytes += size_bytes
+        own = self._site.device
+        if own in ends:
+            radio = RADIOS[own.spec.technology] if own.spec.technology is not None else RADIO
+            joules = (radio.sending if source is own else radio.receiving).joules(size_bytes, seconds)
+            own.body.spend(joules)
+            self._owner.outcome.energy_j += joules
+        if parts > 1:
+            left, left_s = size_bytes, seconds
+            if sending is not None:
+                left -= sending.seen_bits / 8
+                left_s = self._kernel.now_s - sending.seen_s
+            sample = Carried(source.id, target.id, int(left), left_s)
+            source.rates.observe(sample)
+            if source is not own:
+                own_or_target = own if target is own else target
+                own_or_target.rates.observe(sample)
+        self._owner.moved(source.id, target.id, int(size_bytes), seconds)
+
+    def _later(self, seconds: float, call: Callable[[], None]) -> None:
+        flight = self._flight
+
+        def if_open(_: object) -> None:
+            if flight.open:
+                call()
+
+        self._kernel.at(self._kernel.now_s + seconds, if_open)
+
+    def _fail_after(self, seconds: float, error: EapgError) -> None:
+        self._later(seconds, lambda: self.fail(error))

@@ -1,0 +1,40 @@
+"""What became of a job."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from eapg_split.domain.topology import NodeId
+
+
+class End(StrEnum):
+    """How a job ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    LATE = "late"  # its deadline passed
+    OPEN = "open"  # the simulation ended before it did
+
+
+@dataclass
+class Outcome:
+    """One job, in seconds, joules of its device, money and bytes that went over links for it."""
+
+    job: int
+    demand: str
+    policy: str
+    device: NodeId
+    began_s: float
+    ended_s: float = 0.0
+    end: End = End.OPEN
+    energy_j: float = 0.0
+    money: float = 0.0
+    sent_bytes: float = 0.0
+    switches: int = 0
+    failures: int = 0  # segments that were lost or refused
+    policy_failures: int = 0
+    why: str = ""
+    nodes: list[NodeId] = field(default_factory=list)  # who computed, in order
+
+    @property
+    def latency_s(self) -> float:
+        return self.ended_s - self.began_s

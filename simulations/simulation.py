@@ -1,0 +1,96 @@
+"""One simulation from its setup to what became of its jobs."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from eapg_split.domain.topology import NodeId, Tier
+from eapg_split.planner.policy import Policy
+from simulations.arrivals import Arrivals
+from simulations.faults import Fault, arm
+from simulations.jobs import JobRun
+from simulations.outcomes import Outcome
+from simulations.record import Record
+from simulations.streams import stream
+from simulations.world import Demand, Layout, World
+
+FORGOTTEN: Final = Record()
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is simulated: nodes and ways, kinds of jobs with their arrivals, and faults."""
+
+    layout: Layout
+    demands: tuple[tuple[Demand, Arrivals], ...]
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """What became of all jobs, in the order of their arrival; of each device its charge at the end, 1 on mains."""
+
+    outcomes: tuple[Outcome, ...]
+    charge: dict[NodeId, float]
+    until_s: float
+    events: int
+
+
+def simulate(
+    setup: Setup,
+    policy: tuple[str, Callable[[], Policy]] | None = None,
+    *,
+    seed: int,
+    until_s: float = math.inf,
+    jobs: int | None = None,
+    record: Record = FORGOTTEN,
+) -> Run:
+    """Runs it until nothing is left to do, or until a moment; `jobs` is how many arrive at most.
+
+    `policy` (a name and what makes one) stands in for every demand's own.
+    """
+    world = World(setup.layout, [demand for demand, _ in setup.demands], seed=seed, record=record)
+    for number, fault in enumerate(setup.faults):
+        arm(world, fault, stream(seed, "fault", str(number)))
+    gate = _Gate(world, policy, jobs)
+    for demand, arrivals in setup.demands:
+        for spec in setup.layout.nodes:
+            if spec.tier is Tier.DEVICE:
+                draws = stream(seed, "arrivals", demand.name, spec.id)
+                gate.expect(spec.id, demand, arrivals.moments_s(spec.id, draws))
+    world.kernel.run(until_s)
+    for job in gate.running:
+        job.close()
+    devices = [node for node in world.nodes.values() if node.spec.tier is Tier.DEVICE]
+    charge = {node.id: node.body.seen(world.kernel.now_s)[0] for node in devices}
+    return Run(tuple(job.outcome for job in gate.running), charge, world.kernel.now_s, world.kernel.events)
+
+
+class _Gate:
+    """Lets jobs in, one after the other."""
+
+    def __init__(
+        self, world: World, policy: tuple[str, Callable[[], Policy]] | None, most: int | None
+    ) -> None:
+        self._world, self._policy, self._most = world, policy, most
+        self.running: list[JobRun] = []
+
+    def expect(self, device: NodeId, demand: Demand, moments_s: Iterator[float]) -> None:
+        """The next job of a device comes when its arrivals say."""
+        when = next(moments_s, None)
+        if when is not None and (self._most is None or len(self.running) < self._most):
+            self._world.kernel.at(when, self._arrive, (device, demand, moments_s))
+
+    def _arrive(self, what: tuple[NodeId, Demand, Iterator[float]]) -> None:
+        device, demand, moments_s = what
+        if self._most is not None and len(self.running) >= self._most:
+            return
+        self.expect(device, demand, moments_s)
+        if not self._world.nodes[device].up:
+            return  # nobody can ask a device that is off
+        name, policy = self._policy or (demand.policy().name, demand.policy)
+        site = self._world.site(device)
+        job = JobRun(self._world, site, demand.with_policy(policy), len(self.running), name)
+        self.running.append(job)
+        job.start()

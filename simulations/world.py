@@ -1,0 +1,198 @@
+"""What all jobs of one simulation share: time, nodes, media, devices with whom they reach, and the record."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
+
+from eapg_split.domain.telemetry import Telemetry
+from eapg_split.domain.topology import NodeId, Tier
+from eapg_split.domain.workload import Workload
+from eapg_split.planner.crossings import Crossings
+from eapg_split.planner.outlook import Outlook, codec_options
+from eapg_split.planner.policy import Objective, Occasion, Policy
+from simulations.kernel import Kernel
+from simulations.links import Media
+from simulations.nodes import LOOK_S, NodeSpec, SimNode
+from simulations.probes import Prober
+from simulations.record import Record
+from simulations.sites import Ends, Site, Way
+from simulations.streams import stream
+from simulations.traces import RateTrace
+
+DETECT_S: Final = 1.0  # until a node that died is missed by whoever waits for it
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Nodes, what limits rates, and the ways between nodes as numbers of these media and a delay."""
+
+    nodes: tuple[NodeSpec, ...]
+    media: Mapping[str, RateTrace]
+    ways: Mapping[Ends, Way]
+
+
+@dataclass(frozen=True, eq=False)
+class Demand:
+    """A kind of job: what is to be computed, what its owner asks of the plan, and the policy, made anew for each."""
+
+    name: str
+    workload: Workload
+    objective: Objective
+    policy: Callable[[], Policy]
+    deadline_s: float = math.inf
+
+    def with_policy(self, policy: Callable[[], Policy]) -> "Demand":
+        """The same under another policy."""
+        return replace(self, policy=policy)
+
+    def objective_within(self, left_s: float) -> Objective:
+        """What is asked of a plan when so much is left until the deadline."""
+        return self.objective if left_s == math.inf else replace(self.objective, deadline_s=max(0.0, left_s))
+
+
+class Listener(Protocol):
+    """A job that watches nodes."""
+
+    def heard(self, occasion: Occasion) -> None:
+        """A look at a node crossed a threshold."""
+        ...
+
+    def lost(self, node: NodeId) -> None:
+        """A node went away while it worked for somebody."""
+        ...
+
+
+@dataclass
+class _Watch:
+    crossings: Crossings
+    listeners: dict[Listener, Site] = field(default_factory=dict)
+
+
+class World:
+    """One per simulation. Everything in it happens in the order of its kernel."""
+
+    def __init__(self, layout: Layout, demands: Iterable[Demand], *, seed: int, record: Record) -> None:
+        self.kernel = Kernel()
+        self.record = record
+        self.seed = seed
+        self.media = Media(self.kernel, tuple(layout.media.values()))
+        self.media_names = {name: number for number, name in enumerate(layout.media)}
+        demands = tuple(demands)
+        parts = {part: None for each in demands for stage in each.workload.stages for part in stage.parts}
+        self.nodes = {
+            spec.id: SimNode(spec, self.kernel, stream(seed, "node", spec.id), tuple(parts))
+            for spec in layout.nodes
+        }
+        self.ways = layout.ways
+        self._sites: dict[NodeId, Site] = {}
+        self._probers: dict[NodeId, Prober] = {}
+        self._watches: dict[NodeId, _Watch] = {}
+        self._outlooks: dict[tuple[str, NodeId], Outlook] = {}
+        self._reach: dict[NodeId, list[NodeId]] = {}
+        for source, target in layout.ways:
+            self._reach.setdefault(source, []).append(target)
+
+    def site(self, device: NodeId) -> Site:
+        """The device with all that it reaches."""
+        if device not in self._sites:
+            others = [other for other in self._reach.get(device, ()) if (other, device) in self.ways]
+            others = [other for other in others if self.nodes[other].spec.tier is not Tier.DEVICE]
+            nodes = {name: self.nodes[name] for name in (device, *others)}
+            ways = {
+                (source, target): self.ways[source, target]
+                for source in nodes
+                for target in nodes
+                if (source, target) in self.ways
+            }
+            site = self._sites[device] = Site(self.nodes[device], nodes, ways)
+            self._probers[device] = Prober(self.kernel, self.media, site)
+        return self._sites[device]
+
+    def prober(self, site: Site) -> Prober:
+        """Whoever looks at the device's links."""
+        return self._probers[site.device.id]
+
+    def outlook(self, demand: Demand, site: Site) -> Outlook:
+        """What a new job of that kind begins with."""
+        key = demand.name, site.device.id
+        if key not in self._outlooks:
+            options = codec_options(demand.objective.codec)
+            self._outlooks[key] = Outlook(demand.workload, site.topology, options, objective=demand.objective)
+        return self._outlooks[key].anew()
+
+    # watching
+
+    def watch(self, site: Site, listener: Listener) -> None:
+        """The listener is told of what happens to the site's nodes, until `unwatch`."""
+        for name in site.nodes:
+            watch = self._watches.setdefault(name, _Watch(Crossings(name)))
+            if not watch.listeners:
+                self.kernel.at(self.kernel.now_s, self._sample, (name, watch))
+            watch.listeners[listener] = site
+
+    def unwatch(self, site: Site, listener: Listener) -> None:
+        """The listener does not care any more."""
+        for name in site.nodes:
+            watch = self._watches.get(name)
+            if watch is not None:
+                watch.listeners.pop(listener, None)
+                if not watch.listeners:
+                    del self._watches[name]  # who watches later begins anew
+
+    def latest(self, site: Site, name: NodeId) -> Telemetry | None:
+        """The newest look at a node that has come to the device; `at_s` is when it came."""
+        node, way = self.nodes[name], site.ways.get((name, site.device.id))
+        delay_s = way.delay_s if way is not None else 0.0
+        if way is None or self.media.carries(way.media):
+            for look in reversed(node.latest):
+                if look.at_s + delay_s <= self.kernel.now_s:
+                    before = site.heard.get(name)
+                    if before is None or before.at_s != look.at_s + delay_s:
+                        site.heard[name] = replace(look, at_s=look.at_s + delay_s)
+                    break
+        return site.heard.get(name)
+
+    def _sample(self, what: tuple[NodeId, _Watch]) -> None:
+        name, watch = what
+        if self._watches.get(name) is not watch:
+            return
+        self.kernel.at(self.kernel.now_s + LOOK_S, self._sample, what)
+        node = self.nodes[name]
+        if not node.up:
+            return
+        look = node.look()
+        node.latest.append(look)
+        if node.body.empty:
+            self.down(name)
+            return
+        for occasion in watch.crossings.seen(look):
+            for listener, site in tuple(watch.listeners.items()):
+                way = site.ways.get((name, site.device.id))
+                if way is None or self.media.carries(way.media):
+                    later = self.kernel.now_s + (way.delay_s if way is not None else 0.0)
+                    self.kernel.at(later, listener.heard, occasion)
+
+    # faults
+
+    def down(self, name: NodeId) -> None:
+        """A node dies; whoever waits for it misses it a second later."""
+        node = self.nodes[name]
+        if node.up:
+            node.stop()
+            self.record.add(self.kernel.now_s, "node_down", node=name)
+            watch = self._watches.get(name)
+            for listener in tuple(watch.listeners if watch is not None else ()):
+                self.kernel.at(self.kernel.now_s + DETECT_S, listener.lost, name)
+
+    def up(self, name: NodeId) -> None:
+        """A node is there again, without anything that it had, unless its battery is empty."""
+        node = self.nodes[name]
+        if not node.up and not node.body.empty:
+            node.start()
+            self.record.add(self.kernel.now_s, "node_up", node=name)
+
+    def throttle(self, medium: str, factor: float) -> None:
+        """A medium carries so many times what it would."""
+        self.record.add(self.kernel.now_s, "medium", medium=medium, factor=factor)
+        self.media.throttle(self.media_names[medium], factor)
