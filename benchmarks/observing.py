@@ -17,9 +17,8 @@ import tempfile
 import urllib.request
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -28,13 +27,10 @@ import psutil
 from figures import Row, show, write
 
 from eapg_split.domain.request import Request
-from eapg_split.rpc.access import LOOPBACK, Access
-from eapg_split.rpc.callers import Role
-from eapg_split.rpc.certificates import Authority, Identity
 from eapg_split.rpc.job_client import JobOptions, generate
+from eapg_split.rpc.local_credentials import Protection
 from eapg_split.rpc.local_topology import LocalTopology, local_topology
 from eapg_split.runtime.events import JobDone
-from eapg_split.runtime.settings import TlsFiles
 
 PROMPT: Final = "A cat running"
 SAME_FRAMES: Final = "the same frames in every way"
@@ -43,14 +39,6 @@ OFF: Final = "off"
 WATCHED: Final = "metrics, traces and logs"
 SECURE: Final = "mutual TLS"
 SCRAPE_S: Final = 1.0
-
-
-@dataclass(frozen=True)
-class Side:
-    """One of the topologies, and how to speak to it."""
-
-    daemons: LocalTopology
-    access: Access = LOOPBACK
 
 
 @dataclass(frozen=True)
@@ -69,9 +57,11 @@ async def measured(request: Request, turns: int, engine: str, threads: int) -> M
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         sides = {
-            OFF: Side(await stack.enter_async_context(local_topology(engine=engine, threads=threads))),
+            OFF: await stack.enter_async_context(local_topology(engine=engine, threads=threads)),
             WATCHED: await stack.enter_async_context(_watched(folder, engine, threads)),
-            SECURE: await stack.enter_async_context(_secure(folder, engine, threads)),
+            SECURE: await stack.enter_async_context(
+                local_topology(engine=engine, threads=threads, protection=Protection.CERTIFICATES)
+            ),
         }
         for turn in range(turns + 1):
             for name in order:
@@ -79,16 +69,17 @@ async def measured(request: Request, turns: int, engine: str, threads: int) -> M
                 if turn > 0:
                     spent[name].append(job)
             order.rotate(1)  # so that none is always the one that comes after a certain other
-        _check_watched(sides[WATCHED].daemons, folder)
+        _check_watched(sides[WATCHED], folder)
     return spent
 
 
-async def _job(side: Side, request: Request) -> Spent:
-    before_s = _processor_s(side.daemons)
-    stream = generate(side.daemons.device_address, request, JobOptions(policy="pyramid"), access=side.access)
-    async for event in stream:
-        if isinstance(event, JobDone):
-            return Spent(event.wall_s, _processor_s(side.daemons) - before_s, event.frames_sha256)
+async def _job(daemons: LocalTopology, request: Request) -> Spent:
+    before_s = _processor_s(daemons)
+    stream = generate(daemons.device_address, request, JobOptions(policy="pyramid"), access=daemons.access)
+    async with aclosing(stream) as events:
+        async for event in events:
+            if isinstance(event, JobDone):
+                return Spent(event.wall_s, _processor_s(daemons) - before_s, event.frames_sha256)
     raise SystemExit("the daemons ended the job without a result")
 
 
@@ -98,14 +89,14 @@ def _processor_s(daemons: LocalTopology) -> float:
 
 
 @asynccontextmanager
-async def _watched(folder: Path, engine: str, threads: int) -> AsyncIterator[Side]:
+async def _watched(folder: Path, engine: str, threads: int) -> AsyncIterator[LocalTopology]:
     flags = ["--metrics", "127.0.0.1:0", "--traces", f"file:{folder / 'spans.jsonl'}"]
     flags += ["--log-format", "json", "--log-level", "info"]
     topology = local_topology(engine=engine, threads=threads, device_options=flags, other_options=flags)
     async with topology as daemons:
         reading = asyncio.create_task(_scrape(daemons))
         try:
-            yield Side(daemons)
+            yield daemons
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
@@ -130,26 +121,6 @@ def _check_watched(daemons: LocalTopology, folder: Path) -> None:
     logged = (daemons.logs / "device.log").read_text()
     if "eapg_split_jobs_total" not in page or not spans or '"message": "job"' not in logged:
         raise SystemExit("the watched daemons were not watched")
-
-
-@asynccontextmanager
-async def _secure(folder: Path, engine: str, threads: int) -> AsyncIterator[Side]:
-    authority = Authority.create(folder, days=2)
-    ends = datetime.now(UTC) + timedelta(days=1)
-    for role in (Role.DEVICE, Role.CLOUD, Role.CLIENT):
-        authority.issue(folder, Identity(str(role), role, ()), ends=ends)
-    options = {role: _tls_flags(folder, role) for role in (Role.DEVICE, Role.CLOUD)}
-    topology = local_topology(
-        engine=engine, threads=threads, device_options=options[Role.DEVICE], other_options=options[Role.CLOUD]
-    )
-    async with topology as daemons:
-        tls = TlsFiles(folder / "ca.pem", folder / "client.pem", folder / "client.key")
-        yield Side(daemons, Access(tls))
-
-
-def _tls_flags(folder: Path, role: Role) -> list[str]:
-    files = {"--tls-ca": "ca.pem", "--tls-cert": f"{role}.pem", "--tls-key": f"{role}.key"}
-    return [word for flag, name in files.items() for word in (flag, str(folder / name))]
 
 
 def rows_of(spent: Mapping[str, Sequence[Spent]], clip: str) -> list[Row]:
