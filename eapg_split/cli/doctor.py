@@ -32,6 +32,7 @@ _PACKAGES: Final = (
     ("prometheus-client", "prometheus_client", "--metrics", ""),
     ("torch", "torch", f"{_TORCH}, {_TRAIN}", "torch"),
     ("matplotlib", "matplotlib", _REPORT, "plots"),
+    ("cryptography", "cryptography", "certs init, issue and show", "certs"),
     ("opentelemetry-sdk", "opentelemetry.sdk", "--traces otlp:URL", "otel"),
     ("onnx", "onnx", _TRAIN, "train"),
     ("onnxscript", "onnxscript", _TRAIN, "train"),

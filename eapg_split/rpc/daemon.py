@@ -100,6 +100,7 @@ async def _serve(
 ) -> None:
     authoriser = Authoriser(settings)
     access = Access.of(settings)
+    access.token()  # says at once what is wrong with it
     async with AsyncExitStack() as until_the_end:
         metrics = await until_the_end.enter_async_context(
             observing.serving(worker.telemetry, lambda: worker.places.waiting)

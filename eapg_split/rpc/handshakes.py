@@ -4,7 +4,7 @@ from typing import Final
 
 import grpc
 
-from eapg_split.errors import EapgError, NodeUnavailable, Unauthenticated
+from eapg_split.errors import EapgError, InvalidRequest, NodeUnavailable, Unauthenticated
 from eapg_split.rpc.access import Access
 from eapg_split.rpc.own_certificate import check_calling
 
@@ -43,15 +43,17 @@ def refusal(error: grpc.aio.AioRpcError, node: str, access: Access) -> EapgError
 def _hung_up(node: str, access: Access) -> EapgError:
     """The other side says no more than that; what we showed is looked at here."""
     if access.tls is None:
-        hint = "if it asks for TLS, give the certificates; else see its log"
+        hint = "if it asks for TLS, give the certificates; else check what listens there"
         return NodeUnavailable(f"Node {node} closed the connection at once: {hint}.", node_id=node)
     try:
         check_calling(access.tls)
-    except EapgError as error:
+    except Unauthenticated as error:
         error.node_id = node
         return error
+    except InvalidRequest:
+        pass  # the files are being replaced just now
     if access.tls.cert is None:
         hint = "it may ask for a certificate, and we have none to show: take one from its authority"
     else:
-        hint = "it may not trust the authority of our certificate: see its log"
+        hint = "it may not trust the authority of our certificate, or its clock is wrong: compare its ca with ours"
     return NodeUnavailable(f"Node {node} closed the connection at once: {hint}.", node_id=node)

@@ -150,7 +150,11 @@ def test_secrets_that_others_may_read_are_refused(certs: Path, tmp_path: Path) -
     open_key.key.chmod(0o644)
     token(folder, "me").chmod(0o604)
     (folder / "tokens.json").chmod(0o620)
-    for given in (flags(open_key), [*flags(tls(certs, "edge")), "--tokens", str(folder / "tokens.json")]):
+    for given in (
+        flags(open_key),
+        [*flags(tls(certs, "edge")), "--tokens", str(folder / "tokens.json")],
+        ["--token-file", str(folder / "me.token")],
+    ):
         code, words = refused(*given)
         assert (code, "chmod 600" in words) == (InvalidRequest.exit_code, True)
     with pytest.raises(InvalidRequest, match="chmod 600"):
