@@ -54,6 +54,8 @@ def test_a_port_in_use_is_said_in_one_sentence() -> None:
     [
         (["--listen", "0.0.0.0:0"], "--insecure"),
         (["--peer", "cloud=10.0.0.9:7001"], "--insecure"),
+        (["--metrics", "0.0.0.0:0"], "--metrics-public"),
+        (["--traces", "otlp:http://10.0.0.9:4317"], "--insecure"),
         (["--ready-file", "/nonexistent/ready.json"], "--ready-file"),
         (["--engine", "tests.nothing:here"], "module:callable"),
         (["--tls-ca", "a", "--tls-cert", "b", "--tls-key", "c"], "Cannot read"),
