@@ -1,6 +1,7 @@
 """Metrics: which there are, that their labels are bounded, and who may read the page."""
 
 import asyncio
+import json
 import re
 from contextlib import suppress
 from dataclasses import replace
@@ -15,7 +16,8 @@ from eapg_split.observing.prometheus import MAX_VALUES, OTHER, Metrics
 from eapg_split.observing.scrape import MAX_CONNECTIONS, MAX_REQUEST_BYTES, scraped
 from eapg_split.runtime.instruments import LOST, Kind, Span
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "observing.md"
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENT = ROOT / "docs" / "observing.md"
 LOOK = Telemetry(
     queue_s=reading("queue_s", 2.5),
     sessions=reading("sessions", 3),
@@ -170,3 +172,14 @@ async def test_every_metric_is_documented_with_its_kind_and_labels() -> None:
         if family.name.startswith("eapg_split_")
     }
     assert documented == shown
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are() -> None:
+    documented = set(
+        re.findall(r"^\| `(eapg_split_\w+)` \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    board = json.loads((ROOT / "examples" / "grafana" / "eapg_split.json").read_text(encoding="utf-8"))
+    asked = " ".join(target["expr"] for panel in board["panels"] for target in panel["targets"])
+    names = {name.removesuffix("_bucket") for name in re.findall(r"eapg_split_\w+", asked)}
+    assert names
+    assert names <= documented
