@@ -124,21 +124,32 @@ def from_rpc_error(error: grpc.aio.AioRpcError, node: str) -> EapgError:
     return from_status(error.code(), error.details() or "", trailing, node=node)
 
 
-async def reported(call: Awaitable[object], context: "Context[object, object]") -> object:
-    """Awaits a handler and ends the call with the status of what it raised; nothing else ever aborts."""
+async def reported(
+    call: Awaitable[object], context: "Context[object, object]", *, streams: bool = False
+) -> object:
+    """Awaits a handler and ends the call with the status of what it raised. `streams` says that it answers a stream.
+
+    The error that `abort` raises is kept by its call, and its traceback keeps the call, with all that was read of it,
+    until the garbage collector comes by. A stream, which has something to be kept, ends with its status instead.
+    """
     try:
         return await call
     except EapgError as error:
-        code, details, trailing = to_status(error)
-        await context.abort(code, details, trailing)
+        status = to_status(error)
     except CancelledByRequestError:
-        await context.abort(StatusCode.CANCELLED, JOB_CANCELLED)
+        status = StatusCode.CANCELLED, JOB_CANCELLED, ()
     except Exception:
         correlation = uuid.uuid4().hex[:12]
         _log.exception("unforeseen error, correlation id %s", correlation)
         details = f"An unforeseen error; its log has it under the correlation id {correlation}."
-        await context.abort(StatusCode.INTERNAL, details, ((CORRELATION_KEY, correlation),))
-    raise AssertionError("abort always raises")
+        status = StatusCode.INTERNAL, details, ((CORRELATION_KEY, correlation),)
+    if not streams:
+        await context.abort(*status)
+    code, details, trailing = status
+    context.set_code(code)
+    context.set_details(details)
+    context.set_trailing_metadata(trailing)
+    return None
 
 
 class ErrorTranslator(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # not generic when it runs
@@ -158,7 +169,8 @@ class ErrorTranslator(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         inner, name = behaviour_of(handler), handler_call_details.method.rpartition("/")[2]
 
         async def behaviour(request: object, context: "Context[object, object]") -> object:
-            return await reported(self._told(name, inner(request, context)), context)
+            call = self._told(name, inner(request, context))
+            return await reported(call, context, streams=handler.response_streaming)
 
         return with_behaviour(handler, behaviour)
 

@@ -152,8 +152,12 @@ class Places:
                 f"The job's deadline passed while it waited for node {self._node}: give it more time.",
                 session_id=mine.order.session,
             ) from None
-        if mine.refusal is not None:
-            raise mine.refusal
+        refusal, mine.refusal = mine.refusal, None
+        try:
+            if refusal is not None:
+                raise refusal
+        finally:
+            del refusal  # its traceback would keep this frame, and all that hangs on it
 
     def _leave(self, mine: _Claim) -> None:
         for claims in (self._holders, self._waiting):
