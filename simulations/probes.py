@@ -62,12 +62,13 @@ class Prober:
         self._kernel.at(self._kernel.now_s + FIRST_LOOK_S, go)
 
     def look_again(self) -> None:
-        """Starts a look at the links of which nothing was seen for some seconds: fewer where they were dark."""
+        """Starts a look at links of which nothing was seen for some seconds: fewer where they were dark or changed."""
         rates, own = self._site.device.rates, self._site.device.id
         old = []
         for node in self._site.others:
             ways = ((own, node), (node, own))
-            limit_s = due_after_s(rates.bits_per_s(*way) for way in ways)
+            doubtful = any(rates.doubtful(*way) for way in ways)
+            limit_s = due_after_s((rates.bits_per_s(*way) for way in ways), doubtful=doubtful)
             if any(rates.age_s(*way) > limit_s for way in ways):
                 old.append(node)
         self._start(old)

@@ -56,7 +56,7 @@ def simulate(
     gate = _Gate(world, policy, jobs)
     for demand, arrivals in setup.demands:
         for spec in setup.layout.nodes:
-            if spec.tier is Tier.DEVICE:
+            if spec.tier is Tier.DEVICE and demand.comes_from(spec.id):
                 draws = stream(seed, "arrivals", demand.name, spec.id)
                 gate.expect(spec.id, demand, arrivals.moments_s(spec.id, draws))
     world.kernel.run(until_s)

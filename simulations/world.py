@@ -41,6 +41,11 @@ class Demand:
     objective: Objective
     policy: Callable[[], Policy]
     deadline_s: float = math.inf
+    devices: frozenset[NodeId] | None = None  # from which it comes; None: from all
+
+    def comes_from(self, device: NodeId) -> bool:
+        """Whether a device has such jobs."""
+        return self.devices is None or device in self.devices
 
     def with_policy(self, policy: Callable[[], Policy]) -> "Demand":
         """The same under another policy."""

@@ -1,0 +1,278 @@
+"""From a scenario's tables to what is simulated, for one seed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from eapg_split.domain.profile import StageCost
+from eapg_split.domain.request import Privacy, Request
+from eapg_split.domain.topology import NodeId, Tier
+from eapg_split.domain.workload import Workload
+from eapg_split.eapg.workload import unroll
+from eapg_split.errors import EapgError, InvalidRequest
+from eapg_split.planner import resolve
+from eapg_split.planner.models.battery import Battery
+from eapg_split.planner.models.radio import Technology
+from eapg_split.planner.models.thermal import ThermalModel
+from eapg_split.planner.policy import Goal, Objective
+from simulations.arrivals import Arrivals, Listed, Poisson, read_arrivals
+from simulations.body import Cell
+from simulations.faults import Fault
+from simulations.generators import GENERATORS
+from simulations.node_link import read_node_link
+from simulations.nodes import NodeSpec
+from simulations.presets import MODELS, NODES, Table
+from simulations.scenario import Scenario
+from simulations.simulation import Setup
+from simulations.sites import Way
+from simulations.streams import stream
+from simulations.traces import RateTrace, read_mahimahi, read_throughput, synthetic, with_blackouts
+from simulations.world import Demand, Layout
+
+MAX_NODES: Final = 100_000
+MAX_WAYS: Final = 1_000_000
+_MODEL_S: Final = 600  # of a synthetic trace, after which it begins again
+_REQUEST: Final = ("seconds", "fps", "width", "height")
+_LIMITS: Final = ("max_energy_j", "max_money", "max_temperature_c")
+_NODE: Final = {"tier": "device", "flops_per_s": 20e9, "overhead_s": 0.005, "load_s": 0.5}
+
+
+def build(scenario: Scenario, seed: int) -> Setup:
+    """What the scenario says, with the random parts as this seed draws them. Raises InvalidRequest."""
+    builder = _Builder(scenario, seed)
+    return builder.built()
+
+
+@dataclass
+class _Builder:
+    scenario: Scenario
+    seed: int
+    nodes: dict[str, NodeSpec] = field(default_factory=dict)
+    names: dict[str, list[str]] = field(default_factory=dict)  # of all nodes that a table stands for
+    media: dict[str, RateTrace] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)  # of the media
+    ways: dict[tuple[NodeId, NodeId], Way] = field(default_factory=dict)
+
+    def built(self) -> Setup:
+        tables = self.scenario.tables
+        workloads = {name: self._workload(name, table) for name, table in tables["workloads"].items()}
+        stages = {stage.name for workload in workloads.values() for stage in workload.stages}
+        for where, node, media, links in self._networks():
+            for name, table in node.items():
+                self._nodes_of((*where, "nodes", name), name, table, stages)
+            for name, table in media.items():
+                self._medium(name, self._rate((*where, "media", name), name, table))
+            for number, table in enumerate(links):
+                self._link((*where, "links", number), table)
+        if not any(spec.tier is Tier.DEVICE for spec in self.nodes.values()):
+            raise self.scenario.wrong((), "there is no node of tier device: add one under [nodes].")
+        demands = tuple(
+            (self._demand(name, workloads[name], table), self._arrivals(name, table))
+            for name, table in tables["workloads"].items()
+        )
+        faults = tuple(self._faults())
+        return Setup(Layout(tuple(self.nodes.values()), self.media, self.ways), demands, faults)
+
+    def _networks(
+        self,
+    ) -> Iterator[tuple[tuple[str | int, ...], Mapping[str, Table], Mapping[str, Table], Sequence[Table]]]:
+        """What is written by hand, what a file says and what generators make, each with the place it is told by."""
+        tables = self.scenario.tables
+        if "topology" in tables:
+            nodes, links = read_node_link(self._beside(tables["topology"]))
+            yield ("topology",), nodes, {}, links
+        for number, wanted in enumerate(tables.get("generate", ())):
+            draws = stream(self.seed, "generate", str(number))
+            made = GENERATORS[wanted["kind"]](wanted, draws)
+            yield ("generate", number), made.nodes, made.media, made.links
+        yield (), tables.get("nodes", {}), tables.get("media", {}), tables.get("links", ())
+
+    # nodes
+
+    def _nodes_of(self, where: Sequence[str | int], name: str, table: Table, stages: set[str]) -> None:
+        count = table.get("count")
+        names = [name] if count is None else [f"{name}-{number}" for number in range(1, count + 1)]
+        if len(self.nodes) + len(names) > MAX_NODES:
+            raise self.scenario.wrong(where, f"there are more than {MAX_NODES} nodes: use fewer.")
+        taken = next((each for each in names if each in self.nodes), None)
+        if taken is not None:
+            raise self.scenario.wrong(where, f"there are two nodes {taken!r}: give one another name.")
+        full = {**_NODE, **NODES.get(table.get("like", ""), {}), **table}
+        try:
+            spec = _spec(NodeId(name), full, stages)
+        except EapgError as error:
+            raise self.scenario.wrong(where, error.message) from error
+        self.nodes.update((each, replace(spec, id=NodeId(each))) for each in names)
+        self.names[name] = names
+        for each in names:
+            self.names.setdefault(each, [each])
+
+    def _named(self, where: Sequence[str | int], name: str) -> list[str]:
+        if name not in self.names:
+            known = ", ".join(list(self.names)[:12])
+            raise self.scenario.wrong(where, f"there is no node {name!r}: the known ones are {known}.")
+        return self.names[name]
+
+    # links
+
+    def _link(self, where: tuple[str | int, ...], table: Table) -> None:
+        sources = self._named((*where, "from"), table["from"])
+        targets = self._named((*where, "to"), table["to"])
+        for name in table.get("through", ()):
+            if name not in self.media:
+                raise self.scenario.wrong(
+                    (*where, "through"), f"there is no medium {name!r}: add [media.{name}]."
+                )
+        if len(self.ways) + len(sources) * len(targets) > MAX_WAYS:
+            raise self.scenario.wrong(
+                where, f"there are more than {MAX_WAYS} ways: use fewer nodes or links."
+            )
+        for source in sources:
+            for target in targets:
+                if source != target:
+                    self._way(where, table, NodeId(source), NodeId(target))
+
+    def _way(self, where: tuple[str | int, ...], table: Table, source: NodeId, target: NodeId) -> None:
+        own = any(key in table for key in ("rate_mbps", "trace", "model"))
+        if not own and not table.get("through"):
+            raise self.scenario.wrong(
+                where, "a link needs a rate_mbps, a trace, a model or media to go through."
+            )
+        shared = tuple(self.numbers[name] for name in table.get("through", ()))
+        delay_s = table.get("delay_ms", 5.0) / 1e3
+        ends = [(source, target, 1.0)]
+        if not table.get("one_way"):
+            ends.append((target, source, float(table.get("down", 1.0))))
+        for begin, end, factor in ends:
+            media = shared
+            if own:
+                name = f"{begin}>{end}"
+                media = (self._medium(name, self._rate(where, name, table).scaled(factor)), *shared)
+            self.ways[begin, end] = Way(media, delay_s)
+
+    def _medium(self, name: str, trace: RateTrace) -> int:
+        """Adds a medium; returns its number."""
+        self.media[name] = trace
+        return self.numbers.setdefault(name, len(self.media) - 1)
+
+    def _rate(self, where: tuple[str | int, ...], name: str, table: Table) -> RateTrace:
+        """The rates of a medium; a model's are another for each seed and medium."""
+        given = [key for key in ("rate_mbps", "trace", "model") if key in table]
+        if len(given) != 1:
+            raise self.scenario.wrong(where, "give one of rate_mbps, trace and model.")
+        draws = stream(self.seed, "medium", name)
+        if given == ["rate_mbps"]:
+            trace = RateTrace(np.array([table["rate_mbps"] * 1e6]))
+        elif given == ["trace"]:
+            read = read_mahimahi if table.get("format") == "mahimahi" else read_throughput
+            trace = read(self._beside(table["trace"]))
+        else:
+            trace = synthetic(MODELS[table["model"]], _MODEL_S, int(draws.integers(2**31)))
+        if "blackouts_every_s" in table:
+            trace = with_blackouts(trace, int(draws.integers(2**31)), every_s=table["blackouts_every_s"])
+        return trace.scaled(table["scale"]) if "scale" in table else trace
+
+    def _beside(self, name: str) -> Path:
+        return self.scenario.path.parent / name
+
+    # jobs
+
+    def _workload(self, name: str, table: Table) -> Workload:
+        wishes: dict[str, Any] = {key: table[key] for key in _REQUEST if key in table}
+        if "steps" in table:
+            wishes["steps"] = tuple(table["steps"])
+        privacy = Privacy(table.get("privacy", Privacy.PROMPT_LOCAL))
+        try:
+            return unroll(Request(table.get("prompt", "A cat running"), **wishes, privacy=privacy))
+        except InvalidRequest as error:
+            raise self.scenario.wrong(("workloads", name), error.message) from error
+
+    def _demand(self, name: str, workload: Workload, table: Table) -> Demand:
+        limits: dict[str, Any] = {key: float(table[key]) for key in _LIMITS if key in table}
+        objective = Objective(
+            privacy=workload.request.privacy,
+            codec=table.get("codec", "auto"),
+            goal=Goal(table.get("goal", Goal.BALANCED)),
+            **limits,
+        )
+        first = self.scenario.policies[0]
+        devices = None
+        if "devices" in table:
+            devices = frozenset(map(NodeId, self._named(("workloads", name, "devices"), table["devices"])))
+        deadline_s = float(table.get("deadline_s", "inf"))
+        return Demand(name, workload, objective, lambda: resolve(first), deadline_s, devices)
+
+    def _arrivals(self, name: str, table: Table) -> Arrivals:
+        given = [key for key in ("every_s", "at_s", "arrivals") if key in table]
+        if len(given) != 1:
+            raise self.scenario.wrong(("workloads", name), "give one of every_s, at_s and arrivals.")
+        if given == ["at_s"]:
+            return Listed(tuple(map(float, table["at_s"])))
+        if given == ["arrivals"]:
+            return read_arrivals(self._beside(table["arrivals"]))
+        until_s = float(table.get("until_s", self.scenario.until_s))
+        if until_s == float("inf"):
+            where = ("workloads", name, "every_s")
+            raise self.scenario.wrong(where, "jobs would come for ever: add until_s here or at the top.")
+        return Poisson(float(table["every_s"]), float(table.get("from_s", 0.0)), until_s)
+
+    def _faults(self) -> Iterator[Fault]:
+        for number, table in enumerate(self.scenario.tables.get("faults", ())):
+            where = ("faults", number)
+            medium = table.get("medium")
+            if medium is not None and medium not in self.media:
+                known = ", ".join(list(self.media)[:12])
+                raise self.scenario.wrong(
+                    (*where, "medium"), f"there is no medium {medium!r}: known are {known}."
+                )
+            names = self._named((*where, "node"), table["node"]) if "node" in table else [None]
+            for name in names:
+                yield Fault(
+                    at_s=float(table.get("at_s", 0.0)),
+                    lasts_s=float(table["lasts_s"]),
+                    node=None if name is None else NodeId(name),
+                    medium=medium,
+                    factor=float(table.get("factor", 0.0)),
+                    every_s=table.get("every_s"),
+                )
+
+
+def _spec(name: NodeId, table: Table, stages: set[str]) -> NodeSpec:
+    """One node of a table that holds all that it needs. Raises InvalidRequest."""
+    strange = set(table.get("stages", ())) - stages
+    if strange:
+        raise InvalidRequest(
+            f"no workload has a stage {min(strange)!r}: there are {', '.join(sorted(stages))}."
+        )
+
+    def cost(flops_per_s: float) -> StageCost:
+        watts = table.get("active_w")
+        return StageCost(
+            table["overhead_s"],
+            flops_per_s,
+            table["load_s"],
+            joules_per_s=watts,
+            entry_flops_per_s=flops_per_s,
+        )
+
+    own = table.get("stages", {})
+    keys = ("price_per_s", "slots", "engines", "batch", "batch_cost", "warm", "load", "drift", "noise")
+    return NodeSpec(
+        name,
+        Tier(table["tier"]),
+        {stage: cost(own.get(stage, table["flops_per_s"])) for stage in sorted(stages)},
+        memory_bytes=int(table["memory_mb"] * 1e6) if "memory_mb" in table else None,
+        cell=_cell(table["battery"]) if "battery" in table else None,
+        heat=ThermalModel(air_c=table["heat"].get("air_c", 25.0)) if "heat" in table else None,
+        technology=Technology(table["technology"]) if "technology" in table else None,
+        **{key: table[key] for key in keys if key in table},
+    )
+
+
+def _cell(table: Mapping[str, Any]) -> Cell:
+    begin_s, end_s = table.get("plugged_s", (0.0, 0.0))
+    battery = Battery(capacity_wh=table.get("capacity_wh", 19.0))
+    return Cell(table.get("charge", 1.0), battery, table.get("charger_w", 0.0), (begin_s, end_s))
