@@ -28,7 +28,7 @@ _ROLES: Final = "device|edge|cloud|client"
 @certs_app.command("init")
 def init(
     folder: _Folder = Path("certs"),
-    days: Annotated[int, typer.Option(min=1, max=_MAX_DAYS)] = _AUTHORITY_DAYS,
+    days: _Days = _AUTHORITY_DAYS,
     force: _Force = False,
 ) -> None:
     """Make an authority that signs the certificates of one topology: ca.pem for everybody, ca.key for nobody."""

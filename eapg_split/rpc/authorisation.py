@@ -105,10 +105,9 @@ class Authoriser(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # not g
             async for reply in inner(requests, context):
                 yield reply
 
+        # the stubs describe synchronous handlers only
         return grpc.stream_stream_rpc_method_handler(
-            cast(
-                "Callable[..., Iterator[object]]", behaviour
-            ),  # the stubs describe synchronous handlers only
+            cast("Callable[..., Iterator[object]]", behaviour),
             handler.request_deserializer,
             handler.response_serializer,
         )
