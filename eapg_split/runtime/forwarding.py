@@ -124,6 +124,7 @@ class Forwarder:
 
         async def take(event: SegmentEvent) -> None:
             if isinstance(event, CheckpointCame):
+                self._spans.saved(event, onward.node, self._own)
                 offers.offer(arriving.add(event), self._as_it_came)
             else:
                 await relay.take(event)

@@ -27,6 +27,7 @@ from eapg_split.runtime.events import (
     SegmentEvent,
 )
 from eapg_split.runtime.handoff import Coded, Declaration, SameAsInput
+from eapg_split.runtime.handoff_spans import HandoffSpans
 from eapg_split.runtime.links import on_link
 from eapg_split.runtime.peer import Onward, SegmentDone, SegmentOrder
 from eapg_split.runtime.recall import HandBack, Recall
@@ -91,7 +92,8 @@ class RemoteSegments:
         order = self._ordered(task, budget)
         own = self._cluster.worker.setup.node
         passage = _Passages(task, departure, own)
-        spans = self._cluster.worker.handoff_spans(order.session)
+        instruments = self._cluster.worker.setup.instruments
+        spans = HandoffSpans(instruments, order.session, lambda step: task.workload.stage_of(step).name)
         arriving = ArrivingCheckpoints(self._codecs, departure.arrives)
 
         async def emit(event: SegmentEvent) -> None:

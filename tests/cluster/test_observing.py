@@ -137,6 +137,9 @@ async def test_a_job_is_one_trace_over_its_nodes(watched: Watched) -> None:
         assert {f"{kind}@{node}" for kind in kinds} <= below
     steps = {(span["node"], span["stage"], span["step"]) for span in watched.spans if span["name"] == "step"}
     assert steps == {(step.node, step.stage, step.step) for step in watched.steps}
+    assert all(
+        span["stage"] for span in watched.spans if span["name"] in ("encode", "wire", "decode", "step")
+    )
     wires = Counter(
         (span["source"], span["target"], span["bytes"]) for span in watched.spans if span["name"] == "wire"
     )
@@ -144,7 +147,7 @@ async def test_a_job_is_one_trace_over_its_nodes(watched: Watched) -> None:
 
 
 async def test_states_that_came_home_early_are_told_of(watched: Watched) -> None:
-    saved = [span for span in watched.spans if span["name"] == "checkpoint"]
+    saved = [span for span in watched.spans if (span["name"], span["node"]) == ("checkpoint", "device")]
     counted = watched.samples("device", "checkpoint_bytes_total")
     assert len(saved) == watched.done.checkpoints > 0
     assert counted == {("edge", "device"): sum(int(str(span["bytes"])) for span in saved)}
