@@ -1,6 +1,6 @@
 """What faults cost: a killed node, a silent link, every fault at every phase, and half an hour of them.
 
-    python benchmarks/faults.py [--quick] [--only kill silent matrix soak overhead] [--json FILE]
+    python benchmarks/faults.py [--quick] [--only kill silent matrix soak overhead crowd] [--json FILE]
 
 The daemons are real and compute with the toy engine, whose steps take a tenth of a second. Dask and Ray run beside ours
 in environments of their own under runs/peers/, which are built once. With --quick there are few repetitions, a part of
@@ -19,6 +19,7 @@ import faults_kill
 import faults_matrix
 import faults_silent
 import faults_soak
+import overload
 from figures import Row, show, write
 
 from tests.faults.kinds import Phase, Target, cells
@@ -64,11 +65,17 @@ def soak(wish: Wish) -> Iterator[Row]:
     yield from _now(faults_soak.measure(minutes=minutes, seed=wish.seed, say=_say))
 
 
+def crowd(wish: Wish) -> Iterator[Row]:
+    """More sessions at once than a node can take."""
+    yield from asyncio.run(overload.rows(quick=wish.quick, say=_say))
+
+
 SECTIONS: Final[Mapping[str, Callable[[Wish], Iterator[Row]]]] = {
     "kill": kill,
     "silent": silent,
     "matrix": matrix,
     "soak": soak,
+    "crowd": crowd,
 }
 
 

@@ -77,14 +77,15 @@ class OwnProfile:
         """How fast the processor is just now, of its full clock: costs are kept as they are at full clock."""
         self._clock_ratio, self._seen_s = ratio, self._clock()
 
-    def timed(self, workload: Workload, step: int, call: Callable[[], T], *, first: bool) -> T:
-        """What `call` gives, which is that step in the engine's thread; how long it took corrects the profile."""
+    def timed(self, workload: Workload, step: int, call: Callable[[], T], *, first: bool) -> tuple[T, float]:
+        """What `call`, which is that step in the engine's thread, gives, and its seconds, which correct the profile."""
         began = time.perf_counter()
         result = call()
-        self.observe(workload, step, time.perf_counter() - began, first=first)
+        seconds = time.perf_counter() - began
+        self.observe(workload, step, seconds, first=first)
         if self._changed_s is not None and self._clock() - self._changed_s >= _SAVE_EVERY_S:
             self.save()
-        return result
+        return result, seconds
 
     def decoded(self, workload: Workload, frames: Iterator[T]) -> Iterator[T]:
         """The same frames; what computing all of them took corrects the profile, without what their reader took."""

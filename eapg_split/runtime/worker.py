@@ -209,7 +209,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         began = loop.time()
         with self.setup.instruments.span(Span(Kind.STEP, order.session, step, stage=stage.name)):
-            after = await self._call(
+            after, computed_s = await self._call(
                 f"step {step} ({stage.name})",
                 lambda: self.profile.timed(
                     workload,
@@ -220,7 +220,7 @@ class Worker:
                 _turn_of(order),
             )
         setup, seconds = self.setup, loop.time() - began
-        self.backlog.stepped(order.session, step, seconds)
+        self.backlog.stepped(order.session, step, computed_s)  # its wait for other steps is in theirs
         await emit(StepDone(setup.node, setup.tier, stage.name, step, workload.steps, seconds))
         if order.previews and stage.kind is StageKind.DENOISE and step + 1 == stage.stop_step:
             clip = await self._call(

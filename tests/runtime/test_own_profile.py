@@ -147,7 +147,7 @@ def test_corrections_are_kept_every_two_minutes() -> None:
     now = [0.0]
     own = opened(None, now)
     step = STAGE4.start_step + 1
-    assert own.timed(WORKLOAD, step, lambda: "state", first=False) == "state"
+    assert own.timed(WORKLOAD, step, lambda: "state", first=False)[0] == "state"
     now[0] = 60.0
     own.timed(WORKLOAD, step, lambda: "state", first=False)
     assert not own_path().exists()
