@@ -5,6 +5,7 @@ The originals are not shipped. mahimahi's format lists the millisecond of each d
 """
 
 import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -78,6 +79,8 @@ def read_throughput(path: Path) -> RateTrace:
     times, rates = table[:, 0] - table[0, 0], table[:, 1] * 1e6
     if (np.diff(times) < 0).any():
         raise InvalidRequest(f"{path.name}: the times do not go up: sort the lines.")
+    if times[-1] > MAX_SAMPLES:
+        raise InvalidRequest(f"{path.name} lasts longer than {MAX_SAMPLES} seconds: cut it.")
     seconds = np.arange(max(1, int(times[-1]) + 1))
     return RateTrace(rates[np.clip(np.searchsorted(times, seconds, side="right") - 1, 0, None)])
 
@@ -95,7 +98,9 @@ def _numbers(path: Path, *, columns: int) -> Floats:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise InvalidRequest(f"{path.name} is larger than {MAX_FILE_BYTES >> 20} MiB: cut it.")
-        table = np.loadtxt(path, np.float64, ndmin=2, usecols=range(columns), max_rows=MAX_SAMPLES)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a file without numbers, which is said below
+            table = np.loadtxt(path, np.float64, ndmin=2, usecols=range(columns), max_rows=MAX_SAMPLES)
     except OSError as error:
         raise InvalidRequest(f"{path.name} cannot be read ({error.strerror}): check its name.") from error
     except ValueError as error:

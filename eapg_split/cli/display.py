@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from eapg_split.cli.text import duration, size
+from eapg_split.cli.text import duration, printable, size
 from eapg_split.runtime.events import FrameDone, Hop, JobEvent, Notice, PlacedSegment, PlanMade, StepDone
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class PlainDisplay:
         self._end_stage()
 
     def say(self, sentence: str) -> None:
-        print(sentence, file=sys.stderr, flush=True)
+        print(printable(sentence), file=sys.stderr, flush=True)
 
     def show(self, event: JobEvent) -> None:
         match event:
@@ -97,7 +97,7 @@ class LiveDisplay:
         self._progress.stop()
 
     def say(self, sentence: str) -> None:
-        self._progress.console.print(sentence, markup=False, highlight=False)
+        self._progress.console.print(printable(sentence), markup=False, highlight=False)
 
     def show(self, event: JobEvent) -> None:
         assert self._steps is not None, "show() needs the context to be entered"
@@ -119,7 +119,7 @@ class LiveDisplay:
 
     def _advance(self, step: int, total: int) -> None:
         assert self._steps is not None
-        self.at_work = self._who_computes(step)
+        self.at_work = printable(self._who_computes(step))
         self._progress.update(self._steps, total=total, completed=step, description=self.at_work)
 
     def _who_computes(self, step: int) -> str:

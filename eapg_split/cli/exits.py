@@ -8,6 +8,7 @@ from typing import Final
 
 import typer
 
+from eapg_split.cli.text import printable
 from eapg_split.errors import LEAVES, EapgError
 
 DEBUG_VARIABLE: Final = "EAPG_SPLIT_DEBUG"
@@ -67,5 +68,5 @@ def _trace_if_asked() -> None:
 
 
 def _end(sentence: str, code: int) -> None:
-    typer.echo(f"error: {sentence}", err=True)
+    typer.echo(f"error: {printable(sentence)}", err=True)
     raise typer.Exit(code) from None

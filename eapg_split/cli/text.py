@@ -41,6 +41,15 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s"
 
 
+def printable(words: str) -> str:
+    """Without what could move a terminal's cursor or colour what follows: words of other nodes may be anything."""
+    if words.isprintable():
+        return words
+    return "".join(
+        each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in words
+    )
+
+
 def purpose(kind: type) -> str:
     """The first line of a class's docstring."""
     return (inspect.getdoc(kind) or "").split("\n")[0]

@@ -11,7 +11,9 @@ from typing import Final, TypeVar
 from eapg_split.errors import InvalidRequest
 from eapg_split.runtime.settings import PeerAddress, TlsFiles
 
-_MAX_FILE_BYTES: Final = 1_000_000
+_MAX_FILE_BYTES: Final = 64 * 1024
+_MAX_DOTS: Final = 1000  # in a line: the reader's time grows with the square of a key's parts
+_LARGEST: Final = 2**53  # no setting is near it, or negative
 _WORDS: Final = MappingProxyType(
     {
         str: "text",
@@ -38,9 +40,13 @@ def load_toml(path: Path) -> dict[str, object]:
         ) from error
     if len(data) > _MAX_FILE_BYTES:
         raise InvalidRequest(f"{path} is larger than {_MAX_FILE_BYTES} bytes and so is not a configuration.")
+    if any(line.count(b".") > _MAX_DOTS for line in data.splitlines()):
+        raise InvalidRequest(f"{path} has a line with more than {_MAX_DOTS} dots: break it up.")
     try:
         return tomllib.loads(data.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except RecursionError as error:
+        raise InvalidRequest(f"{path} is nested too deeply to be a configuration.") from error
+    except ValueError as error:  # besides TOML's own errors, numbers with thousands of digits
         raise InvalidRequest(f"{path} is not TOML: {error}.") from error
 
 
@@ -80,6 +86,8 @@ class Table:
         fits = isinstance(value, (int, float) if kind is float else kind)
         if not fits or (isinstance(value, bool) and kind is not bool):
             raise InvalidRequest(f"{where} must be {_WORDS[kind]}, not {value!r}.")
+        if isinstance(value, int | float) and not 0 <= value <= _LARGEST:
+            raise InvalidRequest(f"{where} must be from 0 to {_LARGEST}.")
         return value
 
 

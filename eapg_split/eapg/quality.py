@@ -152,10 +152,9 @@ def _points(values: object) -> tuple[Point, ...]:
 def _numbers(values: object, most: int) -> tuple[float, ...]:
     if not isinstance(values, list) or not 1 <= len(values) <= most:
         raise ValueError(f"1 to {most} numbers are expected")
-    numbers = tuple(float(value) for value in values)
-    if not all(math.isfinite(number) and 0 < number < 1e6 for number in numbers):
-        raise ValueError("numbers must be above 0 and below a million")
-    return numbers
+    if not all(isinstance(value, int | float) and 1e-9 < value < 1e6 for value in values):
+        raise ValueError("numbers must be above 1e-9 and below a million")
+    return tuple(map(float, values))
 
 
 def _count(text: str) -> int:

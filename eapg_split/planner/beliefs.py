@@ -14,6 +14,7 @@ from typing import Final, Self
 _PRIOR: Final = (4.0, 25.0)  # precisions: a factor of 1.65 either way for a start, and hardly any slope
 _NOISE: Final = 0.25  # deviation of one sample's logarithm
 _FADES: Final = 0.97  # with each further sample
+_MOST: Final = 1e100  # of a number in a kept belief: their products stay finite
 _LARGEST: Final = math.log(8.0)  # of a correction, either way
 
 
@@ -68,7 +69,7 @@ class Belief:
         if not isinstance(state, list) or len(state) != 6:
             raise ValueError("a belief has six numbers")
         if not all(
-            isinstance(n, int | float) and not isinstance(n, bool) and math.isfinite(n) for n in state
+            isinstance(n, int | float) and not isinstance(n, bool) and -_MOST <= n <= _MOST for n in state
         ):
             raise ValueError("a belief has six finite numbers")
         a00, a01, a11, b0, b1, count = map(float, state)

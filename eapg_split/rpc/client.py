@@ -33,6 +33,7 @@ from eapg_split.runtime.settings import PeerAddress
 
 _log = logging.getLogger(__name__)
 _PREPARE_S = 120.0
+_READY_BYTES = 64 * 1024
 _SILENCE_S = 5.0  # beyond the interval, then a node that tells of itself is thought to hang
 
 
@@ -195,8 +196,9 @@ class GrpcPeer:
 
 def _address_in(ready_file: Path, name: str) -> str:
     try:
-        return str(json.loads(ready_file.read_text(encoding="utf-8"))["address"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        with ready_file.open("rb") as file:
+            return str(json.loads(file.read(_READY_BYTES))["address"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise NodeUnavailable(
             f"Node {name} has not written {ready_file}: start it first.", node_id=name
         ) from error

@@ -7,6 +7,7 @@ from eapg_split.domain.request import Privacy, Request
 from eapg_split.domain.topology import Node, NodeId, Tier
 from eapg_split.errors import InvalidRequest
 from eapg_split.planner.checkpoints import Checkpoints
+from eapg_split.rpc.convert_checks import with_numbers
 from eapg_split.rpc.convert_handoff import declaration_to_proto
 from eapg_split.rpc.convert_hop import (
     neighbour_to_proto,
@@ -25,6 +26,7 @@ from eapg_split.runtime.settings import MAX_PRICE_PER_S, Limits
 
 _MAX_SESSION = 64
 _MAX_CODECS = 32
+_MAX_TEXT = 200
 
 
 def request_to_proto(request: Request) -> common_pb2.GenerationRequest:
@@ -195,6 +197,9 @@ def description_from_proto(message: node_pb2.NodeDescription, *, address: str) -
         tier = Tier(message.tier)
     except ValueError:
         raise InvalidRequest(f"{address} says that its tier is {message.tier[:32]!r}: update it.") from None
+    texts = (message.node, message.version, message.engine, message.fingerprint, *message.codecs)
+    if not message.node or not all(len(text) <= _MAX_TEXT and text.isprintable() for text in texts):
+        raise InvalidRequest(f"{address} tells of itself in words that cannot be printed: correct its name.")
     if not 0 <= message.price_per_s <= MAX_PRICE_PER_S:
         raise InvalidRequest(f"{address} asks for a price that is no price: correct its configuration.")
     node = Node(
@@ -235,12 +240,15 @@ def step_to_proto(event: StepDone) -> common_pb2.StepDone:
 
 
 def step_from_proto(message: common_pb2.StepDone) -> StepDone:
-    return StepDone(
-        node=message.node,
-        tier=message.tier,
-        stage=message.stage,
-        step=message.step,
-        total_steps=message.total_steps,
-        seconds=message.seconds,
-        start_s=message.start_s,
+    """Raises CorruptPayload for numbers that are none."""
+    return with_numbers(
+        StepDone(
+            node=message.node,
+            tier=message.tier,
+            stage=message.stage,
+            step=message.step,
+            total_steps=message.total_steps,
+            seconds=message.seconds,
+            start_s=message.start_s,
+        )
     )

@@ -8,6 +8,7 @@ from eapg_split.domain.error_budget import MAX_RESULT_DB
 from eapg_split.domain.telemetry import MAX_LINKS, LinkSight
 from eapg_split.domain.topology import NodeId
 from eapg_split.errors import InvalidRequest
+from eapg_split.rpc.convert_checks import with_numbers
 from eapg_split.rpc.v1 import common_pb2, node_pb2
 from eapg_split.runtime.events import Hop
 from eapg_split.runtime.peer import Onward
@@ -74,6 +75,11 @@ def hop_to_proto(hop: Hop) -> common_pb2.Hop:
 
 
 def hop_from_proto(message: common_pb2.Hop) -> Hop:
+    """Raises CorruptPayload for numbers that are none."""
+    return with_numbers(_hop(message))
+
+
+def _hop(message: common_pb2.Hop) -> Hop:
     return Hop(
         source=message.source,
         target=message.target,

@@ -4,6 +4,7 @@ from typing import assert_never
 
 from eapg_split.errors import CorruptPayload
 from eapg_split.rpc.convert import step_from_proto, step_to_proto
+from eapg_split.rpc.convert_checks import with_numbers
 from eapg_split.rpc.convert_hop import hop_from_proto, hop_to_proto
 from eapg_split.rpc.previews import preview_from_proto, preview_to_proto
 from eapg_split.rpc.v1 import job_pb2
@@ -57,7 +58,16 @@ def event_to_proto(event: JobEvent) -> job_pb2.JobEvent:
 
 
 def event_from_proto(message: job_pb2.JobEvent) -> JobEvent:
-    """Raises CorruptPayload for a kind that this version does not know."""
+    """Raises CorruptPayload for a kind that this version does not know, a plan of nothing and numbers that are none."""
+    event = with_numbers(_event(message))
+    if isinstance(event, PlanMade) and not event.segments:
+        raise CorruptPayload(
+            "The device's daemon sent a plan without a segment: update the older of the two."
+        )
+    return event
+
+
+def _event(message: job_pb2.JobEvent) -> JobEvent:
     match message.WhichOneof("kind"):
         case "plan":
             return _plan_from_proto(message.plan)
@@ -104,21 +114,23 @@ def summary_to_proto(summary: JobSummary) -> job_pb2.JobSummary:
 
 
 def summary_from_proto(message: job_pb2.JobSummary) -> JobSummary:
-    """Raises CorruptPayload for a state that this version does not know."""
+    """Raises CorruptPayload for a state that this version does not know, and numbers that are none."""
     try:
         state = JobState(message.state)
     except ValueError as error:
         raise CorruptPayload(
             f"The device's daemon has a job that is {message.state[:20]!r}: update the older of the two."
         ) from error
-    return JobSummary(
-        session=message.session,
-        state=state,
-        step=message.step,
-        total_steps=message.total_steps,
-        age_s=message.elapsed_s,
-        ended_s=message.ended_s if message.HasField("ended_s") else None,
-        terms=Terms("", message.policy, message.label, message.suffix),
+    return with_numbers(
+        JobSummary(
+            session=message.session,
+            state=state,
+            step=message.step,
+            total_steps=message.total_steps,
+            age_s=message.elapsed_s,
+            ended_s=message.ended_s if message.HasField("ended_s") else None,
+            terms=Terms("", message.policy, message.label, message.suffix),
+        )
     )
 
 

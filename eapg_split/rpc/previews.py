@@ -7,7 +7,7 @@ import numpy as np
 from eapg_split.errors import InvalidRequest
 from eapg_split.rpc.v1 import common_pb2
 from eapg_split.runtime.events import PreviewFrame
-from eapg_split.runtime.preview import MAX_SIDE
+from eapg_split.runtime.preview import MAX_FRAMES, MAX_SIDE
 
 BAND_BYTES: Final = 60 * 1024  # with what is around it less than 64 KiB
 _CHANNELS: Final = 3
@@ -45,6 +45,8 @@ class PreviewAssembly:
         rows, odd = divmod(len(band.rgb), row_bytes) if row_bytes else (0, 1)
         if odd or not 1 <= rows <= band.height - band.first_row or max(band.width, band.height) > MAX_SIDE:
             raise InvalidRequest("A preview's bytes do not fit its declared size.")
+        if not (band.index < band.count <= MAX_FRAMES and band.stage.isidentifier()):
+            raise InvalidRequest("A preview's frame is not one of a stage's.")
         if band.first_row == 0:
             self._bands = []
         elif not self._bands or _next_row(self._bands[-1]) != (*_frame(band), band.first_row):

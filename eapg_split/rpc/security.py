@@ -24,7 +24,14 @@ def split_address(address: str) -> tuple[str, int]:
     """HOST and PORT of "HOST:PORT" or "[V6]:PORT". Raises InvalidRequest on anything else."""
     host, colon, port = address.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+    if (
+        not colon
+        or not host
+        or not port.isascii()
+        or not port.isdigit()
+        or len(port) > 5
+        or int(port) > 65535
+    ):
         raise InvalidRequest(f"{address!r} is not an address: write HOST:PORT, for example 127.0.0.1:7001.")
     return host, int(port)
 

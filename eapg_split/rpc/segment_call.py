@@ -12,6 +12,7 @@ from eapg_split.codecs.base import Codec
 from eapg_split.errors import CorruptPayload, DeadlineExceeded, EapgError, NodeUnavailable
 from eapg_split.rpc.checkpoints import CheckpointReader, tell
 from eapg_split.rpc.convert import order_to_proto, recall_to_proto, step_from_proto
+from eapg_split.rpc.convert_checks import with_numbers
 from eapg_split.rpc.convert_handoff import declaration_from_proto
 from eapg_split.rpc.convert_hop import further_peaks, hop_from_proto
 from eapg_split.rpc.frames import Arrived, PartReader, part_messages
@@ -190,7 +191,7 @@ class _WayOut:
                 await tell(self._emit, self._trips, self._moments_s, outbound=True)
                 accepted = node_pb2.RunAccepted.FromString(bytes(body))
                 self.accepted.set()
-                await self._emit(Accepted(accepted.decode_s))
+                await self._emit(with_numbers(Accepted(accepted.decode_s)))
             case _:
                 return False
         return True
@@ -260,7 +261,7 @@ class _WayBack:
         if self._reception is None:
             raise CorruptPayload(f"Node {self._node} ended a segment without a result.")
         await tell(self._emit, self._trips, [trip.arrived_s for trip in self._trips], outbound=False)
-        return await SegmentDone.of(
+        done = await SegmentDone.of(
             self._reception,
             self._stop_step,
             compute_s=cost.compute_s,
@@ -268,6 +269,7 @@ class _WayBack:
             encode_s=cost.encode_s,
             further_peaks=further_peaks(cost),
         )
+        return with_numbers(done)
 
     async def _add(self, arrived: Arrived | None, came: _Came) -> None:
         if arrived is None:

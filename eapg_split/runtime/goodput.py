@@ -9,8 +9,11 @@ encoder. Such a pair says how fast the sender is, and is dropped.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
 from eapg_split.planner.link_rates import LEAST_BYTES
+
+_LONGEST_S: Final = 1e6  # moments are another node's, and may be anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,5 +79,5 @@ def _messages(trips: Sequence[Trip]) -> list[tuple[Trip, int]]:
 
 
 def _end(found: list[Sample], size: int, seconds: float, last: int) -> None:
-    if size and seconds > 0:
+    if size and 0 < seconds < _LONGEST_S:
         found.append(Sample(size, seconds, last))

@@ -37,7 +37,10 @@ class PolicyStates:
             return False
         if len(text) > MAX_STATE_BYTES:
             raise ValueError(f"{path} is larger than 1 MB: delete it, and the policy starts anew")
-        state = json.loads(text)
+        try:
+            state = json.loads(text)
+        except RecursionError:
+            state = None
         if not isinstance(state, dict):
             raise ValueError(f"{path} holds no state of a policy: delete it, and the policy starts anew")
         policy.load_state_dict(state)

@@ -32,6 +32,7 @@ from eapg_split.runtime.links import on_link
 from eapg_split.runtime.peer import Onward, SegmentDone, SegmentOrder
 from eapg_split.runtime.recall import HandBack, Recall
 from eapg_split.runtime.sending import Sending
+from eapg_split.runtime.state_checks import check_told
 
 PermittedLoss = Callable[[Workload, int, float], Awaitable[Fidelity]]
 """What a codec may do to the state before a step so that this cut alone leaves so many dB."""
@@ -97,6 +98,7 @@ class RemoteSegments:
         arriving = ArrivingCheckpoints(self._codecs, departure.arrives)
 
         async def emit(event: SegmentEvent) -> None:
+            check_told(event, order, task.node, task.workload)
             sending.note(event)
             if isinstance(event, CheckpointCame):
                 spans.saved(event, task.node, own)

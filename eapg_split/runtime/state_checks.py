@@ -6,6 +6,7 @@ from eapg_split.domain.latent import Latent, LatentSpec
 from eapg_split.domain.topology import NodeId
 from eapg_split.domain.workload import Workload
 from eapg_split.errors import CorruptPayload, EngineFailure
+from eapg_split.runtime.events import Hop, PreviewFrame, SegmentEvent, StepDone
 from eapg_split.runtime.handoff import Declaration, SameAsBefore, SameAsInput
 from eapg_split.runtime.peer import SegmentOrder
 
@@ -27,6 +28,21 @@ def check_declaration(order: SegmentOrder, workload: Workload, declaration: Decl
         raise CorruptPayload(
             "Only a result names tensors of the state that its segment began with.", session_id=order.session
         )
+
+
+def check_told(event: SegmentEvent, order: SegmentOrder, node: NodeId, workload: Workload) -> None:
+    """Raise CorruptPayload where `node`, which runs the order, tells of a step that is none of it."""
+    nodes = {node, *(onward.node for onward in order.onward)}
+    last = order.onward[-1].stop_step if order.onward else order.stop_step
+    match event:
+        case StepDone() | PreviewFrame():
+            known = (
+                order.start_step <= event.step < last and event.stage == workload.stage_of(event.step).name
+            )
+            if not known or (isinstance(event, StepDone) and event.node not in nodes):
+                raise CorruptPayload(f"Node {node} tells of a step that is not of its segment.", node_id=node)
+        case Hop() if not nodes.issuperset((event.source, event.target)):
+            raise CorruptPayload(f"Node {node} tells of a hand-on between others.", node_id=node)
 
 
 def check_finite(state: Latent, node: NodeId) -> None:

@@ -53,7 +53,7 @@ def read_log(path: Path) -> RunLog:
             fields = _parse(data)
             if header is None:
                 header = _read_header(fields)
-            elif fields.get("kind") not in KINDS:
+            elif str(fields.get("kind")) not in KINDS:
                 unknown += 1
             else:
                 lines.append(_read_line(fields))

@@ -57,7 +57,15 @@ def read_checkpoint(folder: Path, file: CheckpointFile) -> KeptState:
         if not (math.isfinite(quality_db) and 0 <= remaining <= 1):
             raise ValueError("its error budget is no budget")
         return KeptState(step, Latent(load(data)), ErrorBudget(quality_db, remaining), fingerprint)
-    except (OSError, ValueError, TypeError, KeyError, SafetensorError, InvalidRequest) as error:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        RecursionError,
+        SafetensorError,
+        InvalidRequest,
+    ) as error:
         raise CorruptPayload(
             f"The checkpoint {path} cannot be used ({error}): the job begins again."
         ) from error

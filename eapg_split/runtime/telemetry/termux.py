@@ -13,6 +13,7 @@ _LEAST_S: Final = 10.0  # each call starts a process
 _TIMEOUT_S: Final = 5.0
 _NOMINAL_V: Final = 3.85
 _MOST_BYTES: Final = 64 * 1024
+_LARGEST: Final = 1e12  # of any number that a battery tells
 
 
 class TermuxSource:
@@ -45,7 +46,9 @@ def _status() -> dict[str, object]:
 
 def _number(status: dict[str, object], key: str) -> float | None:
     value = status.get(key)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= _LARGEST:
+        return None
+    return float(value)
 
 
 def _telemetry(status: dict[str, object]) -> Telemetry:
