@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
+from google.protobuf.message import DecodeError
+
+from eapg_split.errors import CorruptPayload
 from eapg_split.rpc.client import GrpcPeer
 from eapg_split.rpc.convert_job import event_from_proto, event_to_proto
 from eapg_split.rpc.job_requests import JobRequests
@@ -53,4 +56,8 @@ def _encoded(event: JobEvent) -> bytes:
 
 def _decoded(data: bytes) -> JobEvent:
     """Raises CorruptPayload."""
-    return event_from_proto(job_pb2.JobEvent.FromString(data))
+    try:
+        message = job_pb2.JobEvent.FromString(data)
+    except DecodeError as error:
+        raise CorruptPayload("The journal has an event that makes no sense.") from error
+    return event_from_proto(message)

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
+from google.protobuf.message import DecodeError
+
 from eapg_split.domain.error_budget import DEFAULT_QUALITY_DB, MAX_QUALITY_DB, MIN_QUALITY_DB
 from eapg_split.errors import InvalidRequest
 from eapg_split.planner.checkpoints import Checkpoints
@@ -64,7 +66,7 @@ class JobRequests:
         """A job that was accepted, with its nodes for as long as the block lasts."""
         try:
             message = job_pb2.GenerateRequest.FromString(ticket.request)
-        except Exception as error:  # protobuf has no error of its own that says so in all versions
+        except DecodeError as error:
             raise InvalidRequest("The job was accepted by another version: generate it again.") from error
         job = self.job(ticket.session, message, await open_policy(message.policy), ticket.terms.deadline_s)
         async with self.peers_for(message) as peers:

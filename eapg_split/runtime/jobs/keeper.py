@@ -8,7 +8,7 @@ from typing import Final
 from eapg_split.runtime.checkpoint import Checkpoint
 
 _log = logging.getLogger(__name__)
-_SHARE: Final = 0.2  # of the time may go into writing, so that a slow disk is not all that a job does
+_SHARE: Final = 0.5  # of the time may go into writing, so that a slow disk is not all that a job does
 
 
 class Keeper:

@@ -10,29 +10,25 @@ from typing import Final
 
 from eapg_split.errors import (
     CapacityExceeded,
-    DeadlineExceeded,
     EapgError,
-    EngineFailure,
     NodeUnavailable,
     OutputFailure,
     SessionConflict,
     SessionNotFound,
 )
-from eapg_split.runtime.deadline import Deadline
-from eapg_split.runtime.events import JobEvent, Notice
+from eapg_split.runtime.events import JobEvent
+from eapg_split.runtime.jobs.course import MOST_BEGINNINGS, Course
 from eapg_split.runtime.jobs.event_log import EventLog, Told
 from eapg_split.runtime.jobs.home import JobHome
 from eapg_split.runtime.jobs.journal_thread import JournalThread
-from eapg_split.runtime.jobs.live import LiveJob
+from eapg_split.runtime.jobs.live import LiveJob, summary_of
 from eapg_split.runtime.jobs.retention import to_forget
-from eapg_split.runtime.jobs.run import Means, run_job
+from eapg_split.runtime.jobs.run import Means
 from eapg_split.runtime.jobs.ticket import Ended, JobState, JobSummary, JournalledJob, Terms, Ticket
-from eapg_split.runtime.jobs.turns import Turns
 from eapg_split.runtime.output import read_output
 from eapg_split.runtime.settings import Limits
 
 _log = logging.getLogger(__name__)
-MOST_BEGINNINGS: Final = 5  # of a job that ends its daemon each time before its next checkpoint
 _SWEEP_S: Final = 600.0
 
 
@@ -48,7 +44,7 @@ class Jobs:
         self._means = means
         self._limits = limits
         self._journal = JournalThread(home.journal)
-        self._turns = Turns(limits.sessions)
+        self._course = Course(means, self._journal, limits)
         self._live: dict[str, LiveJob] = {}
         self._accepting = 0
         self._background: set[asyncio.Task[object]] = set()
@@ -108,7 +104,8 @@ class Jobs:
     async def summaries(self) -> list[JobSummary]:
         """All jobs that are not forgotten, in the order in which they were accepted."""
         rows = await self._journal(lambda journal: journal.jobs())
-        return [self._summary(row, time.time()) for row in rows]
+        now_s = time.time()
+        return [summary_of(row, self._live.get(row.ticket.session), now_s) for row in rows]
 
     async def cancel(self, session: str) -> bool:
         """Ends a job for good, also across restarts; False where it is not known or has ended."""
@@ -116,7 +113,7 @@ class Jobs:
         if live is None or live.cancelled or live.settling:
             return False
         live.cancelled = True
-        ended = Ended(JobState.CANCELLED, time.time(), step=live.step, total_steps=live.total_steps)
+        ended = live.ended(JobState.CANCELLED)
         try:
             return await self._journal(lambda journal: journal.end(session, ended))
         finally:
@@ -188,7 +185,7 @@ class Jobs:
     async def _live_through(self, live: LiveJob, *, given_up: bool) -> None:
         session, folder = live.ticket.session, self._home.job(live.ticket.session)
         try:
-            ended = await self._ended(live, given_up=given_up)
+            ended = await self._course.end_of(live, folder, given_up=given_up)
         except asyncio.CancelledError:
             ended = None
         live.settling = True
@@ -206,52 +203,6 @@ class Jobs:
         if not self.stopping:
             self._in_background(self._sweep())
 
-    async def _ended(self, live: LiveJob, *, given_up: bool) -> Ended:
-        try:
-            if given_up:
-                raise EngineFailure(
-                    f"The device's daemon ended {MOST_BEGINNINGS} times while it ran this job: its log may say why."
-                )
-            await self._wait_for_turn(live)
-            try:
-                live.state = JobState.RUNNING
-                folder = self._home.job(live.ticket.session)
-                done, files = await run_job(live, self._means, folder, self._journal)
-            finally:
-                self._turns.give()
-        except EapgError as error:
-            named = (type(error).__name__, error.message, error.node_id or "")
-            return Ended(
-                JobState.FAILED, time.time(), error=named, step=live.step, total_steps=live.total_steps
-            )
-        except Exception:
-            correlation = uuid.uuid4().hex[:12]
-            _log.exception("unforeseen error, correlation id %s", correlation)
-            words = f"An unforeseen error; the device's log has it under the correlation id {correlation}."
-            named = (EngineFailure.__name__, words, "")
-            return Ended(
-                JobState.FAILED, time.time(), error=named, step=live.step, total_steps=live.total_steps
-            )
-        return Ended(
-            JobState.DONE, time.time(), self._means.encode(done), files=files,
-            step=live.total_steps, total_steps=live.total_steps,
-        )  # fmt: skip
-
-    async def _wait_for_turn(self, live: LiveJob) -> None:
-        terms = live.ticket.terms
-        if self._turns.free:
-            await self._turns.take(terms.caller)
-            return
-        before = self._turns.waiting + self._limits.sessions
-        await live.emit(Notice(f"Waiting for its turn: the device has {before} other jobs."))
-        try:
-            async with asyncio.timeout_at(Deadline.on_wall_clock(terms.deadline_s).when):
-                await self._turns.take(terms.caller)
-        except TimeoutError as error:
-            raise DeadlineExceeded(
-                "The job's deadline passed before its turn came: give it more time, or another device."
-            ) from error
-
     async def _declared(self, session: str, ended: Ended) -> bool:
         return await self._journal(lambda journal: journal.end(session, ended))
 
@@ -259,7 +210,7 @@ class Jobs:
         """Of a job that did not run to its end."""
         session = live.ticket.session
         if live.cancelled:
-            return Ended(JobState.CANCELLED, time.time(), step=live.step, total_steps=live.total_steps)
+            return live.ended(JobState.CANCELLED)
         with suppress(OutputFailure):  # then it counts as one beginning more
             await self._journal(lambda journal: journal.pause(session))
         raise _paused(session)
@@ -285,25 +236,6 @@ class Jobs:
             return self._means.decode(data)
         except EapgError:
             return None  # of another version
-
-    def _summary(self, row: JournalledJob, now_s: float) -> JobSummary:
-        session, ended = row.ticket.session, row.ended
-        live = self._live.get(session)
-        if ended is not None:
-            state, step, total_steps = ended.state, ended.step, ended.total_steps
-        elif live is not None:
-            state, step, total_steps = live.state, live.step, live.total_steps
-        else:
-            state, step, total_steps = JobState.QUEUED, 0, 0
-        return JobSummary(
-            session=session,
-            state=state,
-            step=step,
-            total_steps=total_steps,
-            age_s=max(0.0, now_s - row.ticket.accepted_s),
-            ended_s=None if ended is None else max(0.0, now_s - ended.at_s),
-            terms=row.ticket.terms,
-        )
 
     async def _known_end(self, session: str) -> Ended:
         row = await self._journal(lambda journal: journal.job(session))

@@ -1,11 +1,13 @@
 """A job that has not ended, as long as this process lives."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 
-from eapg_split.runtime.events import JobEvent, PlanMade, StepDone
+from eapg_split.errors import EapgError
+from eapg_split.runtime.events import JobEvent, OutputFile, PlanMade, StepDone
 from eapg_split.runtime.jobs.event_log import EventLog
-from eapg_split.runtime.jobs.ticket import Ended, JobState, Ticket
+from eapg_split.runtime.jobs.ticket import Ended, JobState, JobSummary, JournalledJob, Ticket
 
 
 @dataclass(eq=False)
@@ -33,6 +35,18 @@ class LiveJob:
         self._note(event)
         await self.log.emit(event)
 
+    def ended(
+        self,
+        state: JobState,
+        *,
+        done: bytes = b"",
+        error: EapgError | None = None,
+        files: tuple[OutputFile, ...] = (),
+    ) -> Ended:
+        """How it ends now."""
+        named = ("", "", "") if error is None else (type(error).__name__, error.message, error.node_id or "")
+        return Ended(state, time.time(), done, named, files, self.step, self.total_steps)
+
     def stop(self) -> None:
         """Ends its task, which says in `cancelled` or `paused` why."""
         if self.task is not None and not self.settling:
@@ -43,3 +57,23 @@ class LiveJob:
             self.total_steps = event.total_steps
         elif isinstance(event, StepDone):
             self.step = event.step + 1
+
+
+def summary_of(row: JournalledJob, live: LiveJob | None, now_s: float) -> JobSummary:
+    """What a list shows of a job; `live` is None for one that has ended, or is about to begin."""
+    ended = row.ended
+    if ended is not None:
+        state, step, total_steps = ended.state, ended.step, ended.total_steps
+    elif live is not None:
+        state, step, total_steps = live.state, live.step, live.total_steps
+    else:
+        state, step, total_steps = JobState.QUEUED, 0, 0
+    return JobSummary(
+        session=row.ticket.session,
+        state=state,
+        step=step,
+        total_steps=total_steps,
+        age_s=max(0.0, now_s - row.ticket.accepted_s),
+        ended_s=None if ended is None else max(0.0, now_s - ended.at_s),
+        terms=row.ticket.terms,
+    )

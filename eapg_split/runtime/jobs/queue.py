@@ -5,7 +5,7 @@ from collections import OrderedDict, deque
 from contextlib import suppress
 
 
-class Turns:
+class JobQueue:
     """Belongs to one event loop."""
 
     def __init__(self, places: int) -> None:
