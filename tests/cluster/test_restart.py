@@ -210,7 +210,7 @@ async def test_half_a_video_is_never_taken_for_one(tmp_path: Path, sha: str) -> 
         folder = node.jobs / session
         # the one before goes when the journal has the newest one
         await until(lambda: [each.name for each in folder.glob("step-*")] == ["step-9.safetensors"])
-        assert any((folder / "part").iterdir())
+        await until(lambda: any((folder / "part").iterdir()))
         node.end()
         assert not (folder / "output").exists()
         (folder / "part").rename(folder / "output")  # as if it was killed before the journal was told
