@@ -46,7 +46,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "name", help="first_light, quality, wire, planner_speed, planner_replay or planner_live"
+        "name", help="first_light, quality, wire, planner_speed, planner_replay, planner_live or simulator"
     )
     parser.add_argument(
         "rows",

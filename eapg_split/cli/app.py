@@ -10,6 +10,7 @@ from eapg_split.cli.exits import guarded
 from eapg_split.cli.generate import generate
 from eapg_split.cli.jobs import attach, cancel, jobs
 from eapg_split.cli.plan import plan
+from eapg_split.cli.simulate import simulate
 
 app = typer.Typer(
     help="Text to video, split step by step across a device, an edge and a cloud node.",
@@ -22,6 +23,7 @@ codec_app = typer.Typer(help="Codecs put what crosses a cut on the wire.")
 
 app.command()(generate)
 app.command()(plan)
+app.command()(simulate)
 app.command()(jobs)
 app.command()(attach)
 app.command()(cancel)
