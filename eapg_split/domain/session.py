@@ -158,7 +158,7 @@ class SegmentFailed:
     """A segment was lost, but for the state before `step` where one came home since it began (0: none did).
 
     `node` is whose fault it is where that is not the segment's own node, as a state may be handed on; `gone` says that
-    it does not answer any more. `own` says that the device itself failed.
+    it does not answer any more, or what makes no sense. `own` says that the device itself failed.
     """
 
     segment: Segment

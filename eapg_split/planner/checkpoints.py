@@ -5,8 +5,9 @@ from enum import StrEnum
 from typing import Final
 
 HIDDEN: Final = 0.5  # of the step that follows: twice as slow a link than was believed still delays nothing
-AMORTISED: Final = 0.1  # of the seconds that would be lost, where it takes longer than that
-CODING: Final = 0.05  # of the seconds that would be lost: the node's processor is the engine's first
+AMORTISED: Final = (
+    0.1  # of the seconds that would be lost, for the link where it takes longer, and for coding
+)
 
 
 class Checkpoints(StrEnum):
@@ -41,7 +42,7 @@ def worth_sending(journey: Journey, at: Moment) -> bool:
     """Whether the state is there before it could delay anything, and costs little of what it saves.
 
     It must be home before the result is ready, and hidden behind half of the next step; or else it may take a tenth of
-    the time that would be lost without it. Coding it may take a twentieth of that time.
+    the time that would be lost without it. Coding it may take a tenth of that time as well.
     """
     hidden_s = max(HIDDEN * at.step_s, AMORTISED * at.at_risk_s)
-    return journey.send_s <= min(hidden_s, at.left_s) and journey.encode_s <= CODING * at.at_risk_s
+    return journey.send_s <= min(hidden_s, at.left_s) and journey.encode_s <= AMORTISED * at.at_risk_s

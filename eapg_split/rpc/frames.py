@@ -9,32 +9,45 @@ from google.protobuf.message import DecodeError
 from eapg_split.codecs.base import Part
 from eapg_split.errors import CorruptPayload
 from eapg_split.rpc.v1 import common_pb2
-from eapg_split.rpc.wire import CHUNK_BYTES, PART_CHUNK_BYTES, ReplyField, pack, part_head, unpack_part
+from eapg_split.rpc.wire import PART_CHUNK_BYTES, ReplyField, pack, part_head, unpack_part
 from eapg_split.runtime.handoff import Ready
 
 CHECKSUM_BYTES: Final = 16
 TOGETHER_BYTES: Final = 2**19  # parts in one message; every message costs both ends about as much as 100 KiB
 APART_BYTES: Final = 2**17  # of a message that others may have to wait for
+_LEAST_BYTES: Final = 2**14  # of a message on the slowest link
 _CHUNK_FIELD: Final = 2  # of RunRequest and of RunReply
 
 
-def part_messages(field: int, first: int, batch: Sequence[Ready]) -> Iterator[bytes]:
-    """Parts that can go now, as few messages; `first` is the number of the first, `field` that of a part."""
+def message_bytes(bits_per_s: float) -> int:
+    """How large a message may be on such a link (0: unknown): something is heard there every half second."""
+    half_a_second = int(bits_per_s / 16) if bits_per_s else APART_BYTES
+    return min(max(half_a_second, _LEAST_BYTES), TOGETHER_BYTES)
+
+
+def part_messages(
+    field: int, first: int, batch: Sequence[Ready], *, most_bytes: int = TOGETHER_BYTES
+) -> Iterator[bytes]:
+    """Parts that can go now, as few messages; `first` is the number of the first, `field` that of a part.
+
+    Below TOGETHER_BYTES `most_bytes` bounds each message, else each part of one.
+    """
+    each = most_bytes if most_bytes < TOGETHER_BYTES else PART_CHUNK_BYTES
     pieces: list[bytes | memoryview] = []
     size = 0
     for index, ready in enumerate(batch, first):
         body = memoryview(ready.part.body)
-        head = _head(field, index, ready)
-        if pieces and size + len(head) + len(body) > TOGETHER_BYTES:
+        head = _head(field, index, ready, each)
+        if pieces and size + len(head) + len(body) > most_bytes:
             yield b"".join(pieces)
             pieces, size = [], 0
-        pieces += head, body[:PART_CHUNK_BYTES]
+        pieces += head, body[:each]
         size += len(head) + len(body)
-        if len(body) > PART_CHUNK_BYTES:
+        if len(body) > each:
             yield b"".join(pieces)
             pieces, size = [], 0
-            for start in range(PART_CHUNK_BYTES, len(body), CHUNK_BYTES):
-                yield pack(_CHUNK_FIELD, body[start : start + CHUNK_BYTES])
+            for start in range(each, len(body), each):
+                yield pack(_CHUNK_FIELD, body[start : start + each])
     if pieces:
         yield b"".join(pieces)
 

@@ -23,13 +23,14 @@ OUTLOOK: Final = f"/{JOB_SERVICE}/Outlook"
 # Room for the protobuf around a chunk; a prompt is far smaller.
 _MESSAGE_LIMIT = MAX_MESSAGE_BYTES + 4096
 
-# A node that hangs without closing its connection is found by these pings.
+# A connection that is dead without having been closed is found by these pings; a node that hangs with a segment is
+# found sooner, see `rpc.pulse`. Their answers wait behind what is on its way, so a slow link needs the time.
 _COMMON = (
     ("grpc.max_receive_message_length", _MESSAGE_LIMIT),
     ("grpc.max_send_message_length", _MESSAGE_LIMIT),
     ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.ping_timeout_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.ping_timeout_ms", 20_000),
     ("grpc.http2.max_pings_without_data", 0),
 )
 CHANNEL_OPTIONS: Final = (

@@ -22,8 +22,13 @@ _LAST_WRITE_S: Final = 1.0
 class Outbox:
     """Made by `open_outbox`. Only `send` and `finish` wait for the link."""
 
-    def __init__(self, write: Callable[[bytes], Awaitable[None]]) -> None:
+    def __init__(
+        self, write: Callable[[bytes], Awaitable[None]], *, beat: bytes = b"", beat_s: float | None = None
+    ) -> None:
+        """`beat` is written at once, and whenever nothing else was for `beat_s`."""
         self._write = write
+        self.beat = beat
+        self._beat_s = beat_s
         self._urgent: deque[bytes] = deque()
         self._steps: deque[bytes] = deque()
         self._checkpoint: deque[bytes] = deque()  # one at most
@@ -82,11 +87,14 @@ class Outbox:
 
     async def run(self) -> None:
         """Writes until it is stopped. Raises what the stream raises."""
+        if self.beat:
+            await self._write(self.beat)
         while not self._stopped:
             message = self._next()
             if message is None:
                 self._changed.clear()
-                await self._changed.wait()
+                if await self._is_quiet():
+                    await self._write(self.beat)
                 continue
             self._writing = True
             await self._write(message)
@@ -113,15 +121,26 @@ class Outbox:
             return self._begun.popleft()
         return None
 
+    async def _is_quiet(self) -> bool:
+        """Waits for something to write; True where there was nothing for so long that a beat is due."""
+        try:
+            async with asyncio.timeout(self._beat_s):
+                await self._changed.wait()
+        except TimeoutError:
+            return True
+        return False
+
     async def _next_written(self) -> None:
         self._written.clear()
         await self._written.wait()
 
 
 @asynccontextmanager
-async def open_outbox(write: Callable[[bytes], Awaitable[None]]) -> AsyncIterator[Outbox]:
+async def open_outbox(
+    write: Callable[[bytes], Awaitable[None]], *, beat: bytes = b"", beat_s: float | None = None
+) -> AsyncIterator[Outbox]:
     """An outbox whose task ends with the block. What ends the task early ends the block as well."""
-    outbox = Outbox(write)
+    outbox = Outbox(write, beat=beat, beat_s=beat_s)
     owner = asyncio.current_task()
     assert owner is not None
     gone = False

@@ -17,6 +17,7 @@ from eapg_split.rpc.convert_handoff import declaration_from_proto
 from eapg_split.rpc.convert_hop import further_peaks, hop_from_proto
 from eapg_split.rpc.frames import Arrived, PartReader, part_messages
 from eapg_split.rpc.previews import PreviewAssembly
+from eapg_split.rpc.pulse import Pulse
 from eapg_split.rpc.seals import seal, unseal
 from eapg_split.rpc.v1 import common_pb2, node_pb2
 from eapg_split.rpc.wire import ReplyField, RequestField, pack, unpack_all
@@ -59,6 +60,7 @@ class SegmentCall:
         self._node = node
         self._writing = asyncio.Lock()  # gRPC takes one message at a time
         self._stopped = False
+        self._pulse = Pulse(node)
         self._back = _WayBack(emit, node, codecs)
         self._out = _WayOut(emit, state.count)
 
@@ -67,15 +69,19 @@ class SegmentCall:
         sending = asyncio.create_task(self._send())
         recalling = asyncio.create_task(self._tell_recalls())
         reading = asyncio.create_task(self._read())
+        watching = asyncio.create_task(self._pulse.watch())
         try:
-            await asyncio.wait((sending, reading), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((sending, reading, watching), return_when=asyncio.FIRST_COMPLETED)
             if sending.done() and not sending.cancelled():
                 sending.result()  # what could not be coded
+            await asyncio.wait((reading, watching), return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():
+                watching.result()  # raises
             return await reading
         finally:
-            for task in (sending, reading, recalling):
+            for task in (tasks := (sending, reading, recalling, watching)):
                 task.cancel()
-            await asyncio.gather(sending, reading, recalling, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _send(self) -> None:
         """An end that the node or the link makes is told by the next read."""
@@ -120,12 +126,16 @@ class SegmentCall:
         came = _Came(loop.time())
         while True:
             free_s = loop.time()
+            self._pulse.waits = True
             message = await self._call.read()
+            self._pulse.waits = False
             if not isinstance(message, bytes):
                 raise await self._ended_early()
             now = loop.time()
             came = _Came(now, late=now - free_s < free_s - came.at_s)
             for field, body in unpack_all(message):
+                self._pulse.heard(moved=field != ReplyField.ALIVE)
+                self._pulse.returning |= field == ReplyField.RESULT
                 if field == ReplyField.FAILING:
                     await self._stop()
                 elif field == ReplyField.DONE:
@@ -187,6 +197,9 @@ class _WayOut:
             case ReplyField.ACKS:
                 acks = common_pb2.Acks.FromString(bytes(body)).acks
                 await self._emit(Acknowledged(sum(self._take_ack(ack) for ack in acks)))
+            case ReplyField.ALIVE:
+                if node_pb2.RunAlive.FromString(bytes(body)).waits:
+                    await self._emit(Acknowledged(0))  # it does not stand still: it has not begun
             case ReplyField.ACCEPTED:
                 await tell(self._emit, self._trips, self._moments_s, outbound=True)
                 accepted = node_pb2.RunAccepted.FromString(bytes(body))

@@ -21,14 +21,14 @@ from eapg_split.rpc.convert import (
 from eapg_split.rpc.convert_handoff import declaration_from_proto, declaration_to_proto
 from eapg_split.rpc.convert_hop import hop_to_proto
 from eapg_split.rpc.convert_telemetry import interval_from_proto, telemetry_to_proto
-from eapg_split.rpc.frames import checkpoint_messages, part_messages
+from eapg_split.rpc.frames import checkpoint_messages, message_bytes, part_messages
 from eapg_split.rpc.gate import Gate
 from eapg_split.rpc.incoming import Incoming
 from eapg_split.rpc.methods import NODE_SERVICE
 from eapg_split.rpc.outbox import Outbox
 from eapg_split.rpc.previews import preview_bands
 from eapg_split.rpc.probe import answer_probe
-from eapg_split.rpc.run_stream import RunStream, open_stream
+from eapg_split.rpc.run_stream import RunStream, alive, open_stream
 from eapg_split.rpc.seals import seal, unseal
 from eapg_split.rpc.trace_context import parent_of
 from eapg_split.rpc.v1 import node_pb2
@@ -110,11 +110,12 @@ class NodeService:
         del requests  # the context reads, so that a silent sender can be given up
         worker, caller, recall = self._worker, caller_of(context), Recall()
         silence_s = worker.setup.limits.arrival_s
-        async with open_stream(context, silence_s) as stream, AsyncExitStack() as until_the_end:
+        async with open_stream(context, silence_s, beats=True) as stream, AsyncExitStack() as until_the_end:
             until_the_end.enter_context(self._runs.passed(caller))
             order, declaration = await _run_header(stream.incoming, caller)
             served = until_the_end.enter_context(self._served(order, parent_of(context)))
             await until_the_end.enter_async_context(worker.serving.admitted(order, declaration))
+            stream.outbox.beat = alive(waits=False)
             stream.incoming.go_on()
             came = await self._received(order, declaration, stream)
             watched = stream.incoming.watched(_heard(stream.outbox, recall))
@@ -123,7 +124,7 @@ class NodeService:
                 came = await self._computed(order, came, stream.outbox, recall)
             worker.places.release(order)
             began_s = asyncio.get_running_loop().time()
-            await _send(came, stream.outbox)
+            await _send(came, stream.outbox, order.result_link_bits_per_s)
             worker.handoff_spans(order.session).encoded(came.stop_step, came.outgoing, began_s)
             served.close()  # whoever asked may end the call as soon as it has the last word
             await stream.outbox.finish(_last_word(came))
@@ -273,16 +274,16 @@ async def _send_checkpoints(offers: CheckpointOffers, outbox: Outbox) -> None:
         _log.info("no more checkpoints of a segment: %s", error)
 
 
-async def _send(result: SegmentResult, outbox: Outbox) -> None:
-    """The result, but for the last word about it."""
+async def _send(result: SegmentResult, outbox: Outbox, bits_per_s: float) -> None:
+    """The result, but for the last word about it; the link is believed to carry so much, 0 is unknown."""
     outgoing = result.outgoing
     declaration = declaration_to_proto(outgoing.declaration)
     header = node_pb2.RunResult(state=declaration, stop_step=result.stop_step)
     await outbox.send(pack(ReplyField.RESULT, seal(header)))
-    index = 0
+    index, most_bytes = 0, message_bytes(bits_per_s)
     async with aclosing(outgoing.batches()) as batches:
         async for batch in batches:
-            for message in part_messages(ReplyField.PART, index, batch):
+            for message in part_messages(ReplyField.PART, index, batch, most_bytes=most_bytes):
                 await outbox.send(message)
             index += len(batch)
 

@@ -47,6 +47,7 @@ class ReplyField(IntEnum):
     CHECKPOINT = 12
     CHECKPOINT_PART = 13
     CHECKPOINT_CHUNK = 14
+    ALIVE = 15
 
 
 def pack(field: int, body: bytes | memoryview) -> bytes:

@@ -10,7 +10,7 @@ from eapg_split.runtime.deadline import Deadline
 from eapg_split.runtime.peer import PROTOCOL_VERSION, NodeDescription, Peer
 from eapg_split.runtime.worker import Worker
 
-_DESCRIBE_S = 10.0
+_DESCRIBE_S = 5.0
 _ALIVE_S = 1.0  # a dead one refuses within milliseconds; one that hangs must not hold the job up
 
 

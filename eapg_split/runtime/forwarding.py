@@ -7,12 +7,11 @@ on this way that the plan did not allow for.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Final
 
 from eapg_split.codecs.base import Fidelity
 from eapg_split.domain.latent import Latent
 from eapg_split.domain.topology import NodeId
-from eapg_split.errors import CorruptPayload, EapgError, NodeUnavailable
+from eapg_split.errors import CorruptPayload, EapgError
 from eapg_split.planner.checkpoints import Checkpoints
 from eapg_split.planner.link_rates import LinkRates
 from eapg_split.runtime.arriving import ArrivingCheckpoints
@@ -30,14 +29,11 @@ from eapg_split.runtime.events import (
 from eapg_split.runtime.handoff import Coded, Declaration, Encoding, Item, Outgoing, SameAsInput
 from eapg_split.runtime.handoff_spans import HandoffSpans
 from eapg_split.runtime.links import on_link
-from eapg_split.runtime.neighbours import Neighbour, Neighbours
+from eapg_split.runtime.neighbours import Neighbours
 from eapg_split.runtime.offers import CheckpointOffers
 from eapg_split.runtime.peer import Emit, Onward, SegmentDone, SegmentOrder
 from eapg_split.runtime.recall import HandBack, Recall
 from eapg_split.runtime.sending import Sending
-
-_LOOK_S: Final = 1.0
-_STILL_S: Final = 5.0
 
 Permitted = Callable[[SegmentOrder, HandBack], Awaitable[Fidelity]]
 """What a lossy codec may do to a state that leaves on these terms."""
@@ -130,14 +126,7 @@ class Forwarder:
                 await relay.take(event)
 
         relay = _Relay(self._own, onward, order.stop_step, departure, self._links, self._spans, emit)
-        running = asyncio.create_task(_run(peer, further, departure.outgoing, take, recall))
-        try:
-            while not (await asyncio.wait((running,), timeout=_LOOK_S))[0]:
-                relay.check_moving()
-            done = running.result()
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+        done = await relay.sending.unless_still(peer.run(further, departure.outgoing, take, recall=recall))
         await relay.home(done)
         return Relayed(await self._way_back(done, departure, await before.latent()), done)
 
@@ -170,12 +159,6 @@ class Forwarder:
         return Outgoing(items, encodings)
 
 
-async def _run(
-    peer: Neighbour, order: SegmentOrder, state: Outgoing, emit: Emit, recall: Recall
-) -> SegmentDone:
-    return await peer.run(order, state, emit, recall=recall)
-
-
 class _Relay:
     """What the further node says, for whoever sent the order."""
 
@@ -195,14 +178,14 @@ class _Relay:
         self._codec = onward.codec
         self._step = step
         self._outgoing = departure.outgoing
-        self._sending = Sending(self._ends, departure.outgoing, links.bits_per_s(*self._ends))
+        self.sending = Sending(self._ends, departure.outgoing, links.bits_per_s(*self._ends))
         self._links = links
         self._emit = emit
         self._began = self._returning = self._loop.time()
 
     async def take(self, event: SegmentEvent) -> None:
         own, node = self._ends
-        self._sending.note(event)
+        self.sending.note(event)
         match event:
             case StepDone() | PreviewFrame() | Hop():
                 await self._emit(event)
@@ -219,14 +202,6 @@ class _Relay:
                 self._returning = self._loop.time()
             case _:
                 self._returning = self._loop.time()
-
-    def check_moving(self) -> None:
-        """Raises NodeUnavailable for a hand-off that stands still: whoever sent the order has a better view."""
-        if not self._sending.over and self._sending.transfer().stalled_s > _STILL_S:
-            own, node = self._ends
-            raise NodeUnavailable(
-                f"Nothing has gone from {own} to {node} for more than {_STILL_S:g} s.", node_id=node
-            )
 
     async def home(self, done: SegmentDone) -> None:
         coded = done.declaration.coded

@@ -32,7 +32,7 @@ class CheckpointOffers:
         spares = order.checkpoints is Checkpoints.AUTO and metered
         self._wanted = Checkpoints.NEVER if spares else order.checkpoints
         self._stop_step = order.onward[-1].stop_step if order.onward else order.stop_step
-        self._bits_per_s = order.result_link_bits_per_s or _UNKNOWN_BITS_PER_S
+        self._bits_per_s = order.result_link_bits_per_s
         self._input: Checkpoint | None = None
         self._before: Checkpoint | None = None
         self._waiting: _Offer | None = None
@@ -40,9 +40,13 @@ class CheckpointOffers:
         self._step_s = self._computed_s = self._covered_s = 0.0
         self._coded = self._encode_s = 0.0  # of each byte of a state, as the last one was
 
-    def begin(self, state: Checkpoint) -> None:
-        """The state that the segment begins with, which whoever asked for it has."""
+    def begin(self, state: Checkpoint, came_bits_per_s: float) -> None:
+        """The state that the segment begins with, which whoever asked for it has, and how fast it came (0: unknown).
+
+        The way back is taken to be as fast where nobody knows better.
+        """
         self._input = state
+        self._bits_per_s = self._bits_per_s or came_bits_per_s or _UNKNOWN_BITS_PER_S
 
     def stepped(self, seconds: float) -> None:
         """A step of the segment took so long."""

@@ -60,6 +60,7 @@ class Reception:
         self._keep = keep
         self._parts: dict[str, list[Part]] = {name: [] for name in decoders}
         self._taken = 0
+        self._first = 0.0, 0  # when the first part had come, and its bytes
         self._body_bytes = 0
         self._decoding: asyncio.Future[None] | None = None
         self._arrays: Mapping[str, Floats] | None = None
@@ -79,6 +80,13 @@ class Reception:
     def body_bytes(self) -> int:
         """Coded bytes that have come."""
         return self._body_bytes
+
+    @property
+    def bits_per_s(self) -> float:
+        """How fast the parts came after the first one, by the link or by who coded them; 0 where nobody can say."""
+        first_s, first_bytes = self._first
+        seconds = self.arrived_s - first_s
+        return 8 * (self._body_bytes - first_bytes) / seconds if seconds > 0 else 0.0
 
     def check(self, index: int, body_bytes: int) -> None:
         """Judges a part by its header, before its bytes. Raises CorruptPayload or CapacityExceeded."""
@@ -109,6 +117,8 @@ class Reception:
             self._parts[wanted.tensor.name].append(part)
         self._taken += 1
         self.arrived_s = asyncio.get_running_loop().time()
+        if self._taken == 1:
+            self._first = self.arrived_s, len(part.body)
         self._body_bytes += len(part.body)
         if decoder is not None:
             self._decoding = asyncio.ensure_future(asyncio.to_thread(self._decode, decoder, part))

@@ -115,7 +115,7 @@ class RemoteSegments:
         try:
             await asyncio.sleep(task.wait_s)
             peer = self._cluster.peer(task.node)
-            done = await peer.run(order, departure.outgoing, emit, recall=task.recall)
+            done = await sending.unless_still(peer.run(order, departure.outgoing, emit, recall=task.recall))
         finally:
             self._sending = None
         _check_state(done.stop_step, done.declaration.spec, order, task)

@@ -129,7 +129,9 @@ class SegmentRuns:
         node = next((part.node for part in chain if part.node == error.node_id), segment.node)
         if isinstance(error, CapacityExceeded) and error.retry_after_s is not None:
             planner.refused(node, error.retry_after_s)
+        reached = 0 if planner.running is None else planner.running.reached
         step, gone = await asyncio.gather(self._fall_back(chain), self._is_gone(node, error))
+        gone = gone or self._is_waste(node, error, reached)
         own = self._cluster.is_own(segment.node)
         return SegmentFailed(segment, state.attempt, error, step=step, node=node, gone=gone, own=own)
 
@@ -143,6 +145,11 @@ class SegmentRuns:
             _log.info("session %s: %s is gone: %s", self._job.session, node, answer)
             return True
         return False
+
+    def _is_waste(self, node: NodeId, error: EapgError, reached: int) -> bool:
+        """Whether a node has computed what nobody can use: each time that it is asked again costs as much."""
+        computed = reached > self._newest.step
+        return computed and isinstance(error, CorruptPayload) and not self._cluster.is_own(node)
 
     async def _fall_back(self, chain: Chain) -> int:
         """Where the job goes on: before the step of the newest state, or 0 for where the segment began.

@@ -112,8 +112,9 @@ class Serving:
             if kept is not None:
                 return kept
             with self._recallable(order, recall or Recall()) as serving:
-                began = self._begun(order, received, emit, serving, offers or self.offers(order))
-                result = await self._computed(began, handoff)
+                begun = self._begun(order, received, emit, serving, offers or self.offers(order))
+                begun.offers.begin(begun.before, reception.bits_per_s)
+                result = await self._computed(begun, handoff)
         self._kept.add(order, handoff, result)
         return result
 
@@ -132,7 +133,6 @@ class Serving:
             for each in spec.tensors
         }
         before = Checkpoint(order.start_step, self._worker.setup.codecs, tensors)
-        offers.begin(before)
         return _Begun(order, received, before, emit, recall, offers)
 
     async def _computed(self, begun: "_Begun", handoff: str) -> SegmentResult:

@@ -3,9 +3,10 @@
 import asyncio
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -15,6 +16,7 @@ from eapg_split.planner.checkpoints import Checkpoints
 from eapg_split.rpc.job_client import JobOptions, generate
 from eapg_split.rpc.local_topology import LocalTopology, local_topology
 from eapg_split.runtime.events import CheckpointKept, JobDone, JobEvent, PlanMade, StepDone
+from tests.cluster.test_daemons import wait_idle
 
 pytestmark = pytest.mark.cluster
 
@@ -89,3 +91,51 @@ async def test_a_node_that_is_killed_inside_its_segment_costs_one_step(kept: boo
         ("device", 17),
     ]
     assert first.revision + 1 == second.revision
+
+
+async def test_a_node_that_hangs_is_found_by_its_silence_and_does_no_harm_later() -> None:
+    """It has its connections still; what it says when it goes on again is of no interest to anybody."""
+    stopped_s = went_on_s = 0.0
+    async with local_topology(engine=SLOW) as topology:
+        calm = await run(topology)
+        edge = topology.nodes["edge"]
+
+        def stop(event: JobEvent) -> None:
+            nonlocal stopped_s, went_on_s
+            if isinstance(event, StepDone) and (event.step, event.node) == (8, "edge"):
+                os.kill(edge.pid, signal.SIGSTOP)
+                stopped_s = time.monotonic()
+            elif stopped_s and not went_on_s and isinstance(event, PlanMade):
+                went_on_s = time.monotonic()
+
+        try:
+            hung = await run(topology, meanwhile=stop)
+        finally:
+            os.kill(edge.pid, signal.SIGCONT)
+        assert hung.done.frames_sha256 == calm.done.frames_sha256
+        assert len(hung.twice) <= 1
+        assert went_on_s - stopped_s < 10, (
+            "3 heartbeats of 1 s, a question of 1 s, and what a busy machine takes"
+        )
+        again = await run(topology)
+        assert again.done.frames_sha256 == calm.done.frames_sha256
+        assert "edge" in {segment.node for segment in again.done.segments}
+        await wait_idle(topology)
+
+
+@pytest.mark.parametrize("victim", ["edge", "cloud"])
+async def test_either_node_of_a_state_that_was_handed_on_may_die(victim: str) -> None:
+    """While the further one computes: its states come home past the one that handed on."""
+    async with local_topology(engine=SLOW, other_options=()) as topology:
+        calm = await run(topology)
+        pid = topology.nodes[victim].pid
+
+        def kill(event: JobEvent) -> None:
+            if isinstance(event, StepDone) and (event.step, event.node) == (14, "cloud"):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+        lost = await run(topology, meanwhile=kill)
+    assert lost.done.frames_sha256 == calm.done.frames_sha256
+    assert set(lost.steps) == set(range(18))
+    assert len(lost.twice) <= 1

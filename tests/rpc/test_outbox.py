@@ -6,6 +6,7 @@ import pytest
 
 from eapg_split.errors import NodeUnavailable
 from eapg_split.rpc.outbox import MAX_PREVIEWS, PREVIEW_CREDIT, WINDOW_MESSAGES, Outbox, open_outbox
+from tests.nodes import until
 
 
 class Link:
@@ -122,3 +123,43 @@ async def test_a_stream_that_is_gone_ends_the_work_for_it() -> None:
         async with open_outbox(write) as outbox:
             outbox.say(b"ack")
             await asyncio.sleep(60)
+
+
+async def test_a_checkpoint_waits_for_all_but_previews_and_is_dropped_for_a_result() -> None:
+    link = Link()
+    async with open_outbox(link.write) as outbox:
+        outbox.preview([b"preview"])
+        sending = asyncio.create_task(_spare(outbox, [b"state 0", b"state 1", b"state 2", b"state 3"]))
+        await _settle()
+        await link.take(1)
+        outbox.step(b"step")
+        outbox.say(b"ack")
+        await link.take(3)
+        assert link.written == [b"preview", b"state 0", b"ack", b"step"]
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        outbox.drop_checkpoint()
+        finishing = asyncio.create_task(_finish(outbox, [b"result"]))
+        await link.take(10)
+        await finishing
+    assert link.written[4:] == [b"state 1", b"result", b"done"]  # what is being written is finished
+
+
+async def _spare(outbox: Outbox, messages: list[bytes]) -> None:
+    for message in messages:
+        await outbox.spare(message)
+
+
+async def test_whoever_has_nothing_to_say_says_that() -> None:
+    written: list[bytes] = []
+
+    async def write(message: bytes) -> None:
+        written.append(message)
+
+    async with open_outbox(write, beat=b"alive", beat_s=0.02) as outbox:
+        await until(lambda: written.count(b"alive") >= 3)
+        outbox.beat = b"alive with a place"
+        await until(lambda: b"alive with a place" in written)
+        outbox.say(b"ack")
+        await until(lambda: b"ack" in written)
+    assert written[0] == b"alive"

@@ -196,8 +196,8 @@ async def test_a_state_that_stands_still_between_them_comes_home(
     monkeypatch: pytest.MonkeyPatch, sha: str
 ) -> None:
     """The device cannot see that link: the edge gives up by itself."""
-    monkeypatch.setattr("eapg_split.runtime.forwarding._STILL_S", 0.3)
-    monkeypatch.setattr("eapg_split.runtime.forwarding._LOOK_S", 0.1)
+    monkeypatch.setattr("eapg_split.runtime.sending.STILL_S", 0.3)
+    monkeypatch.setattr("eapg_split.runtime.sending._LOOK_S", 0.1)
 
     class Frozen(LoopbackPeer):
         async def run(

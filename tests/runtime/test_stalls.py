@@ -1,7 +1,7 @@
 """A hand-off on a link that stands still: the policy hears of it every second, and may go another way."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
@@ -22,16 +22,16 @@ from tests.runtime.test_replanning import is_whole, job, staged
 
 
 class Link:
-    """A TCP link that carries so many bytes towards the node, and then nothing more until it is thawed."""
+    """A slow TCP link that carries nothing more towards the node once it is `frozen`, until it is thawed."""
 
-    def __init__(self, address: str, carries: int) -> None:
+    def __init__(self, address: str, frozen: Callable[[], bool] = lambda: False) -> None:
         self._target = address.rsplit(":", 1)
-        self._left = carries
+        self._frozen = frozen
         self._thawed = asyncio.Event()
         self.address = ""
 
     def freeze(self) -> None:
-        self._left = 0
+        self._frozen = lambda: True
 
     def thaw(self) -> None:
         self._thawed.set()
@@ -55,9 +55,9 @@ class Link:
 
     async def _towards(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(1024):
-            if self._left < len(data):
+            await asyncio.sleep(0.002)
+            if self._frozen():
                 await self._thawed.wait()
-            self._left -= len(data)
             writer.write(data)
             await writer.drain()
         writer.close()
@@ -99,7 +99,7 @@ async def test_a_hand_off_that_stands_still_goes_elsewhere(sha: str) -> None:
     policy = Impatient(patience=2)
     async with (
         served(edge) as address,
-        Link(address, carries=6000).open() as link,
+        Link(address, lambda: edge.running_sessions > 0).open() as link,
         grpc_peer(cloud) as other,
     ):
         peer = GrpcPeer(PeerAddress("edge", link.address))
@@ -126,7 +126,7 @@ async def test_a_hand_off_that_stands_still_goes_elsewhere(sha: str) -> None:
 async def test_a_hand_off_that_gets_on_again_is_left_alone(sha: str) -> None:
     edge = toy_worker("edge", Tier.EDGE)
     policy = Impatient(patience=99)
-    async with served(edge) as address, Link(address, carries=6000).open() as link:
+    async with served(edge) as address, Link(address, lambda: edge.running_sessions > 0).open() as link:
         peer = GrpcPeer(PeerAddress("edge", link.address))
         asyncio.get_running_loop().call_later(6, link.thaw)
         async with asyncio.timeout(20):
@@ -159,7 +159,7 @@ class Away(DpAdaptivePolicy):
 
 async def test_our_own_policy_does_not_wait_for_a_dead_link(sha: str) -> None:
     edge = toy_worker("edge", Tier.EDGE)
-    async with served(edge) as address, Link(address, carries=10**9).open() as link:
+    async with served(edge) as address, Link(address).open() as link:
         peer = GrpcPeer(PeerAddress("edge", link.address))
         async with asyncio.timeout(30):
             result = await run_prepared(job(Away(link)), peer)

@@ -198,7 +198,7 @@ class RunHeader(_message.Message):
     def __init__(self, session: _Optional[str] = ..., attempt: _Optional[int] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., start_step: _Optional[int] = ..., stop_step: _Optional[int] = ..., fingerprint: _Optional[str] = ..., result_codec: _Optional[str] = ..., previews: _Optional[bool] = ..., remaining_s: _Optional[float] = ..., state: _Optional[_Union[_common_pb2.Handoff, _Mapping]] = ..., resume: _Optional[bool] = ..., result_db: _Optional[float] = ..., onward: _Optional[_Iterable[_Union[RunOnward, _Mapping]]] = ..., result_link_bits_per_s: _Optional[float] = ..., checkpoints: _Optional[str] = ..., checksum: _Optional[bytes] = ...) -> None: ...
 
 class RunReply(_message.Message):
-    __slots__ = ("accepted", "chunk", "step", "preview", "result", "done", "holds", "acks", "failing", "hop", "checkpoint", "checkpoint_chunk", "part", "checkpoint_part")
+    __slots__ = ("accepted", "chunk", "step", "preview", "result", "done", "holds", "acks", "failing", "hop", "checkpoint", "alive", "checkpoint_chunk", "part", "checkpoint_part")
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
@@ -210,6 +210,7 @@ class RunReply(_message.Message):
     FAILING_FIELD_NUMBER: _ClassVar[int]
     HOP_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    ALIVE_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_CHUNK_FIELD_NUMBER: _ClassVar[int]
     PART_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_PART_FIELD_NUMBER: _ClassVar[int]
@@ -224,10 +225,17 @@ class RunReply(_message.Message):
     failing: RunFailing
     hop: _common_pb2.Hop
     checkpoint: RunCheckpoint
+    alive: RunAlive
     checkpoint_chunk: bytes
     part: _containers.RepeatedCompositeFieldContainer[_common_pb2.Part]
     checkpoint_part: _containers.RepeatedCompositeFieldContainer[_common_pb2.Part]
-    def __init__(self, accepted: _Optional[_Union[RunAccepted, _Mapping]] = ..., chunk: _Optional[bytes] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., result: _Optional[_Union[RunResult, _Mapping]] = ..., done: _Optional[_Union[RunDone, _Mapping]] = ..., holds: _Optional[_Union[RunHolds, _Mapping]] = ..., acks: _Optional[_Union[_common_pb2.Acks, _Mapping]] = ..., failing: _Optional[_Union[RunFailing, _Mapping]] = ..., hop: _Optional[_Union[_common_pb2.Hop, _Mapping]] = ..., checkpoint: _Optional[_Union[RunCheckpoint, _Mapping]] = ..., checkpoint_chunk: _Optional[bytes] = ..., part: _Optional[_Iterable[_Union[_common_pb2.Part, _Mapping]]] = ..., checkpoint_part: _Optional[_Iterable[_Union[_common_pb2.Part, _Mapping]]] = ...) -> None: ...
+    def __init__(self, accepted: _Optional[_Union[RunAccepted, _Mapping]] = ..., chunk: _Optional[bytes] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., result: _Optional[_Union[RunResult, _Mapping]] = ..., done: _Optional[_Union[RunDone, _Mapping]] = ..., holds: _Optional[_Union[RunHolds, _Mapping]] = ..., acks: _Optional[_Union[_common_pb2.Acks, _Mapping]] = ..., failing: _Optional[_Union[RunFailing, _Mapping]] = ..., hop: _Optional[_Union[_common_pb2.Hop, _Mapping]] = ..., checkpoint: _Optional[_Union[RunCheckpoint, _Mapping]] = ..., alive: _Optional[_Union[RunAlive, _Mapping]] = ..., checkpoint_chunk: _Optional[bytes] = ..., part: _Optional[_Iterable[_Union[_common_pb2.Part, _Mapping]]] = ..., checkpoint_part: _Optional[_Iterable[_Union[_common_pb2.Part, _Mapping]]] = ...) -> None: ...
+
+class RunAlive(_message.Message):
+    __slots__ = ("waits",)
+    WAITS_FIELD_NUMBER: _ClassVar[int]
+    waits: bool
+    def __init__(self, waits: _Optional[bool] = ...) -> None: ...
 
 class RunCheckpoint(_message.Message):
     __slots__ = ("state", "step", "checksum")
