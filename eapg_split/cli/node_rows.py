@@ -44,7 +44,7 @@ def cells(row: NodeRow) -> tuple[str, ...]:
         str(description.node.tier),
         ", ".join(description.node.engines),
         shown(look.load, percent),
-        f"{sessions} of {description.limits.sessions}",
+        "drains" if look.draining else f"{sessions} of {description.limits.sessions}",
         shown(look.queue_s, duration),
         battery(look),
         shown(look.power_w, lambda watts: f"{watts:.1f} W"),
@@ -84,7 +84,7 @@ def as_object(row: NodeRow) -> dict[str, object]:
             "session_limit": row.description.limits.sessions,
         }
     if row.look is not None:
-        found |= telemetry_object(row.look)
+        found |= telemetry_object(row.look) | {"draining": row.look.draining}
     return found
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from eapg_split.cli.__main__ import run
-from eapg_split.cli.node_rows import HEADER, NodeRow, cells, plain
+from eapg_split.cli.node_rows import HEADER, NodeRow, as_object, cells, plain
 from eapg_split.domain.telemetry import Quality, Reading, Telemetry, reading
 from eapg_split.domain.topology import Node, NodeId, Tier
 from eapg_split.runtime.events import Goodput
@@ -96,6 +96,13 @@ def test_what_is_unknown_is_a_dash() -> None:
     assert len(cells(NodeRow("edge", "h:1"))) == len(cells(NodeRow("edge", "h:1", error="no"))) == len(HEADER)
     row.look = Telemetry.of({"plugged": Reading(1.0, Quality.MEASURED)})
     assert "mains" in plain([row])
+
+
+def test_a_node_that_stops_says_so() -> None:
+    description = NodeDescription(Node(NodeId("edge"), Tier.EDGE), "1", "f", 1, 1, 1)
+    row = NodeRow("edge", "h:1", description, Telemetry(draining=True))
+    assert "drains" in cells(row)
+    assert as_object(row)["draining"] is True
 
 
 def test_ctrl_c_ends_the_live_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
