@@ -1,6 +1,6 @@
 """One job as the device's daemon accepted it."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from eapg_split.domain.error_budget import DEFAULT_QUALITY_DB
@@ -11,7 +11,7 @@ from eapg_split.errors import InvalidRequest
 from eapg_split.planner.checkpoints import Checkpoints
 from eapg_split.planner.policy import Objective, Policy
 from eapg_split.runtime.deadline import Deadline
-from eapg_split.runtime.events import Hop, JobEvent, PlacedSegment, StepDone
+from eapg_split.runtime.events import CheckpointKept, Hop, JobEvent, PlacedSegment, StepDone
 from eapg_split.runtime.policy_state import PolicyStates
 from eapg_split.runtime.sink import VideoFormat
 
@@ -83,12 +83,15 @@ class JobRecord:
     checkpoints: int = 0
     checkpoint_bytes: int = 0
 
-    def restore(self, events: Iterable[JobEvent], step: int) -> None:
+    def restore(self, events: Sequence[JobEvent], step: int) -> None:
         """What an earlier daemon told of the job, as far as it is still true before `step`."""
         done = {event.step: event for event in events if isinstance(event, StepDone) and event.step < step}
         for each in sorted(done):
             self.add(PlacedSegment(done[each].node, done[each].tier, each, each + 1), 0)
         self.hops.extend(event for event in events if isinstance(event, Hop))
+        came_home = [event for event in events if isinstance(event, CheckpointKept)]
+        self.checkpoints += len(came_home)
+        self.checkpoint_bytes += sum(event.wire_bytes for event in came_home)
 
     def add(self, segment: PlacedSegment, peak_rss_bytes: int) -> None:
         """A committed segment, joined with the one before where a re-plan stayed on the same node."""

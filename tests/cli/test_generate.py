@@ -1,6 +1,7 @@
 """`eapg-split generate` from the outside: what it prints, what it leaves, how it ends."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +13,7 @@ from typer.testing import CliRunner, Result
 from eapg_split.cli.app import app
 from eapg_split.domain.error_budget import DEFAULT_QUALITY_DB
 from eapg_split.domain.request import Request
-from eapg_split.errors import LEAVES, EapgError, NodeUnavailable
+from eapg_split.errors import LEAVES, CorruptPayload, EapgError, NodeUnavailable
 from eapg_split.rpc.access import Access
 from eapg_split.rpc.job_client import JobOptions
 from eapg_split.rpc.local_topology import LocalTopology, RunningNode
@@ -99,6 +100,50 @@ def test_a_folder_of_png(here: Path, tell: Tell) -> None:
     refused = call("A cat", "-o", "frames/")
     assert refused.exit_code == 2
     assert "not empty" in refused.stderr
+
+
+SHA = hashlib.sha256(VIDEO).hexdigest()
+
+
+def test_bytes_that_are_not_those_that_were_declared_are_no_video(here: Path, tell: Tell) -> None:
+    events: list[JobEvent] = [OutputFile("", len(VIDEO), SHA), OutputChunk(VIDEO[::-1]), story()[-1]]
+    tell(events)
+    result = call("A cat", "-o", "cat.mp4")
+    assert result.exit_code == CorruptPayload.exit_code
+    assert "altered on its way" in result.stderr
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["", "frame-0.png"])
+def test_a_file_that_is_announced_again_begins_anew(here: Path, tell: Tell, name: str) -> None:
+    """The device was away in the middle of it."""
+    events: list[JobEvent] = [OutputFile(name, len(VIDEO), SHA), OutputChunk(b"lost"), *story()[:2]]
+    events += [OutputFile(name, len(VIDEO), SHA), OutputChunk(VIDEO), story()[-1]]
+    tell(events)
+    assert call("A cat", "-o", "frames/" if name else "cat.mp4").exit_code == 0
+    written = here / "frames" / name if name else here / "cat.mp4"
+    assert written.read_bytes() == VIDEO
+    tell([*events[:-1], OutputFile("another", 1), OutputChunk(b"a"), story()[-1]])
+    assert call("A cat", "-o", "more/" if name else "cat.mp4").exit_code == (0 if name else 8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["generate", "A cat", "--detach"], "--nodes FILE"),
+        (["generate", "A cat", "--detach", "--nodes", "n.toml", "--log", "l"], "--log needs somebody"),
+        (["jobs"], "--nodes FILE"),
+        (["attach", "a1"], "--nodes FILE"),
+        (["cancel", "a1"], "--nodes FILE"),
+        (["cancel", "a1", "--nodes", "absent.toml"], "absent.toml cannot be read"),
+    ],
+)
+def test_jobs_need_a_device_that_lives_on(here: Path, arguments: list[str], words: str) -> None:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert is_one_sentence(result)
+    assert words in result.stderr
+    assert list(here.iterdir()) == []
 
 
 @pytest.mark.parametrize("leaf", LEAVES)

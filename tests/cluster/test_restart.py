@@ -271,6 +271,30 @@ async def test_a_signal_keeps_what_has_not_ended(tmp_path: Path, sha: str) -> No
         assert sum(isinstance(event, StepDone) for event in events) <= 11
 
 
+async def test_a_device_that_stays_away_is_given_up_and_the_job_is_not(tmp_path: Path, sha: str) -> None:
+    async with device(tmp_path) as node:
+        killed = False
+
+        async def generated() -> None:
+            nonlocal killed
+            stream = generate(node.address, REQUEST, ON_DEVICE, reattach_s=0.5)
+            async with asyncio.timeout(60), aclosing(stream) as events:
+                async for event in events:
+                    if is_step(2)(event) and not killed:
+                        killed = True
+                        node.end()
+
+        with pytest.raises(
+            NodeUnavailable, match=r"not heard for 0\.5 s.*eapg-split attach ([0-9a-f]{32})"
+        ) as caught:
+            await generated()
+        found = re.search("[0-9a-f]{32}", str(caught.value))
+        assert found is not None
+        await node.start()
+        async with asyncio.timeout(60), aclosing(attach(node.address, found[0], reattach_s=30)) as heard:
+            assert done_of([event async for event in heard]).frames_sha256 == sha
+
+
 async def test_a_damaged_journal_is_set_aside_once(tmp_path: Path, sha: str) -> None:
     async with device(tmp_path, engine=FAST) as node:
         await fetched(node.address, await submit(node.address, REQUEST, ON_DEVICE))

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 
 import pytest
 
@@ -18,6 +19,14 @@ async def test_a_deadline_runs_down() -> None:
             await asyncio.sleep(1)
     assert deadline.remaining() == 0
     assert deadline.wire_seconds() > 0  # 0 would say that there is none
+
+
+async def test_a_moment_of_the_wall_clock_may_be_over_already() -> None:
+    assert 9 < Deadline.on_wall_clock(time.time() + 10).remaining() <= 10
+    past = Deadline.on_wall_clock(time.time() - 10)
+    assert past.remaining() == 0
+    assert past.when is not None
+    assert Deadline.on_wall_clock(math.inf).when is None
 
 
 @pytest.mark.parametrize("seconds", [0, -1])

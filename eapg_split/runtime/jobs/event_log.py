@@ -6,10 +6,19 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Seque
 from dataclasses import dataclass
 from typing import Final
 
-from eapg_split.runtime.events import Hop, JobEvent, Notice, PlanMade, PlanReviewed, PreviewFrame, StepDone
+from eapg_split.runtime.events import (
+    CheckpointKept,
+    Hop,
+    JobEvent,
+    Notice,
+    PlanMade,
+    PlanReviewed,
+    PreviewFrame,
+    StepDone,
+)
 from eapg_split.runtime.jobs.journal import MOST_EVENTS
 
-KEPT: Final = (PlanMade, PlanReviewed, StepDone, Hop, Notice)
+KEPT: Final = (PlanMade, PlanReviewed, StepDone, Hop, CheckpointKept, Notice)
 """The kinds that are numbered and kept; the others are for those who follow at the time."""
 MOST_PREVIEWS: Final = 64  # frames that wait for one follower; the oldest goes
 _MOST_WAITING: Final = 1024  # events that wait for the disk before the job does

@@ -19,7 +19,7 @@ from eapg_split.errors import (
 from eapg_split.runtime.events import JobEvent
 from eapg_split.runtime.jobs.course import MOST_BEGINNINGS, Course
 from eapg_split.runtime.jobs.event_log import EventLog, Told
-from eapg_split.runtime.jobs.home import JobHome
+from eapg_split.runtime.jobs.home import JobFolder, JobHome
 from eapg_split.runtime.jobs.journal_thread import JournalThread
 from eapg_split.runtime.jobs.live import LiveJob, summary_of
 from eapg_split.runtime.jobs.retention import to_forget
@@ -189,19 +189,27 @@ class Jobs:
         except asyncio.CancelledError:
             ended = None
         live.settling = True
-        await live.log.close()
         try:
-            if ended is not None and not await self._declared(session, ended):
-                live.cancelled = True
-            if ended is None or live.cancelled:
-                ended = await self._stopped(live)
-            await asyncio.to_thread(folder.tidy, folder.output.name if ended.files else None)
-            live.end.set_result(ended)
+            live.end.set_result(await self._settled(live, ended, folder))
         except EapgError as error:
             live.end.set_exception(error)
+        except Exception as error:
+            _log.exception("the end of session %s cannot be kept", session)
+            words = f"What came of the job cannot be kept ({error}): start the device's daemon again."
+            live.end.set_exception(OutputFailure(words))
         del self._live[session]
         if not self.stopping:
             self._in_background(self._sweep())
+
+    async def _settled(self, live: LiveJob, ended: Ended | None, folder: JobFolder) -> Ended:
+        """What stands in the journal of a job that ended, or was stopped (None). Raises for one that will go on."""
+        await live.log.close()
+        if ended is not None and not await self._declared(live.ticket.session, ended):
+            live.cancelled = True
+        if ended is None or live.cancelled:
+            ended = await self._stopped(live)
+        await asyncio.to_thread(folder.tidy, folder.output.name if ended.files else None)
+        return ended
 
     async def _declared(self, session: str, ended: Ended) -> bool:
         return await self._journal(lambda journal: journal.end(session, ended))
