@@ -40,6 +40,9 @@ class Backlog:
         if segment is None or seconds <= 0:
             return
         segment.next_step = step + 1
+        self._segments[session] = self._segments.pop(
+            session
+        )  # whoever is heard of longest ago is forgotten first
         stage = segment.workload.stage_of(step)
         cost = seconds / max(1.0, stage.flops_per_step)
         before = self._seconds_per_flop.pop(stage.name, cost)

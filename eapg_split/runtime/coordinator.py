@@ -186,6 +186,10 @@ class _Drive:
             lost = ", ".join(sorted(state.unavailable))
             await self._events.say(f"Going on without {lost} from step {state.start_step}.")
         self._told = state.unavailable
+        if state.waiting:
+            await self._events.say(
+                "No plan is left without the nodes that are full: waiting for one of them."
+            )
         reason = "" if state.cause is None else state.cause.message
         if state.cause is not None:
             self._cluster.worker.setup.instruments.replanned(LOST)

@@ -360,6 +360,7 @@ async def test_a_full_node_is_waited_for_where_nobody_else_can(sha: str) -> None
     assert asyncio.get_running_loop().time() - began_s >= 0.6
     assert result.done.frames_sha256 == sha
     assert [order.attempt for order in edge.orders] == [1, 1, 1]
+    assert result.notices.count("waiting for one of them") == 2
     assert "Going on without" not in result.notices
 
 
