@@ -27,7 +27,7 @@ from eapg_split.runtime.settings import PeerAddress
 from eapg_split.runtime.survey import Survey
 
 _ANSWER_S: Final = 30.0  # of small questions; a disk may take its time
-_OUTLOOK_S: Final = 30.0  # a node that does not answer is waited for 10 s
+_OUTLOOK_S: Final = 30.0  # a node that does not answer is waited for 5 s
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,37 @@
 """States that come home while a segment goes on: what is lost with a node begins there, and nothing waits for them."""
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from eapg_split.codecs import CODECS
+from eapg_split.domain.error_budget import ErrorBudget, on_the_way_db
 from eapg_split.domain.latent import Latent
 from eapg_split.domain.topology import NodeId, Tier
+from eapg_split.errors import CorruptPayload, EapgError, EngineFailure, NodeUnavailable
+from eapg_split.planner import resolve
 from eapg_split.planner.checkpoints import Checkpoints
+from eapg_split.planner.link_rates import Network
 from eapg_split.runtime.arriving import ArrivingCheckpoints
 from eapg_split.runtime.checkpoint import KeptTensor
-from eapg_split.runtime.events import CheckpointCame, SegmentEvent
+from eapg_split.runtime.events import CheckpointCame, CheckpointKept, PlanMade, SegmentEvent, StepDone
+from eapg_split.runtime.handoff import Outgoing
+from eapg_split.runtime.job import Job
 from eapg_split.runtime.loopback import LoopbackPeer
 from eapg_split.runtime.neighbours import Neighbours
-from eapg_split.runtime.peer import Onward, Peer, SegmentOrder
+from eapg_split.runtime.peer import Emit, NodeDescription, Onward, Peer, SegmentDone, SegmentOrder
+from eapg_split.runtime.recall import Recall
+from eapg_split.runtime.routes import Routes
 from eapg_split.runtime.worker import Worker
-from tests.nodes import coded, grpc_peer, order, toy_worker, undivided
+from tests.nodes import SMALL, STEPS, coded, grpc_peer, order, toy_worker, undivided
+from tests.runtime.test_coordinator import Result, run_job, run_prepared
 from tests.toy_engine import open_slow_engine
 
 START, STOP = 3, 9
@@ -105,3 +117,126 @@ async def test_nothing_comes_home_that_nobody_wants(kind: str, how: Checkpoints)
         asked = replace(wanting(how), result_link_bits_per_s=1e3)
         await peer.run(asked, coded(home.began), home.take)
     assert not home.states
+
+
+class Breaks(LoopbackPeer):
+    """Loses its first segment at a step, once the state before `step` is at home."""
+
+    def __init__(self, tier: Tier, step: int, error: EapgError, *, gone: bool = False) -> None:
+        self.worker = toy_worker(tier, tier, engine=partial(open_slow_engine, "toy"))
+        super().__init__(self.worker)
+        self.orders: list[SegmentOrder] = []
+        self._step, self._error, self._gone = step, error, gone
+        self._broke = False
+
+    async def describe(self, *, brief: bool = False) -> NodeDescription:
+        if self._gone and self._broke:
+            raise NodeUnavailable("Connection refused.")
+        return await super().describe(brief=brief)
+
+    async def run(
+        self, order: SegmentOrder, state: Outgoing, emit: Emit, *, recall: Recall | None = None
+    ) -> SegmentDone:
+        self.orders.append(order)
+        home = 0
+
+        async def note(event: SegmentEvent) -> None:
+            nonlocal home
+            if isinstance(event, CheckpointCame):
+                home = event.step
+            await emit(event)
+            if isinstance(event, StepDone) and home >= self._step and not self._broke:
+                self._broke = True
+                raise self._error
+
+        return await super().run(order, state, note, recall=recall)
+
+
+GONE = NodeUnavailable("The connection ended.")
+
+
+@pytest.fixture(scope="module")
+def sha() -> str:
+    return asyncio.run(run_job("device-only")).done.frames_sha256
+
+
+def wanted(policy: str, codec: str = "lossless", how: Checkpoints = Checkpoints.ALWAYS) -> Job:
+    return Job("j1", SMALL, resolve(policy), codec, ".rgb", checkpoints=how)
+
+
+def twice(result: Result) -> list[int]:
+    steps = Counter(event.step for event in result.events if isinstance(event, StepDone))
+    assert set(steps) == set(range(STEPS))
+    return [step for step, count in steps.items() if count > 1]
+
+
+@pytest.mark.parametrize(
+    ("error", "gone"),
+    [(GONE, True), (GONE, False), (EngineFailure("broken"), False), (CorruptPayload("no"), False)],
+)
+async def test_what_is_lost_goes_on_from_the_newest_state(error: EapgError, gone: bool, sha: str) -> None:
+    """With the node where it answers; without it where it is gone, fails for good, or computes what is of no use."""
+    edge = Breaks(Tier.EDGE, 7, error, gone=gone)
+    result = await run_prepared(wanted("edge-only"), edge)
+    edge.worker.thread.close()
+    assert result.done.frames_sha256 == sha
+    assert len(twice(result)) <= 1
+    came = [event.step for event in result.events if isinstance(event, CheckpointKept)]
+    assert result.done.checkpoints == len(came)
+    if error is GONE and not gone:
+        assert result.ran == [("device", 0, 5), ("edge", 5, 9), ("device", 9, 10)]
+        assert [order.start_step in (7, 8) for order in edge.orders] == [False, True]
+    else:
+        resumed = max(came)
+        assert result.ran == [("device", 0, 5), ("edge", 5, resumed), ("device", resumed, 10)]
+        assert len(edge.orders) == 1
+
+
+async def test_a_lossy_state_that_is_used_leaves_half_for_the_result() -> None:
+    edge = Breaks(Tier.EDGE, 7, GONE)
+    result = await run_prepared(wanted("edge-only", "int8"), edge)
+    edge.worker.thread.close()
+    assert result.ran == [("device", 0, 5), ("edge", 5, 9), ("device", 9, 10)]
+    first, second = (order.result_db for order in edge.orders)
+    budget = ErrorBudget()
+    assert budget.share_of(first) == pytest.approx(1 / 2)  # the other half was the way there
+    assert budget.share_of(on_the_way_db(first)) == pytest.approx(1 / 4)
+    assert budget.share_of(second) == pytest.approx(1 / 4)
+
+
+async def test_bytes_that_cost_money_are_spent_only_where_somebody_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def metered(name: str, tier: Tier, **options: Any) -> Worker:
+        worker = toy_worker(name, tier, **options)
+        worker.thread.close()
+        return Worker(replace(worker.setup, network=Network(metered=True)))
+
+    monkeypatch.setattr("tests.runtime.test_coordinator.toy_worker", metered)
+    for how, told in ((Checkpoints.AUTO, Checkpoints.NEVER), (Checkpoints.ALWAYS, Checkpoints.ALWAYS)):
+        edge = Breaks(Tier.EDGE, 99, GONE)
+        result = await run_prepared(wanted("edge-only", how=how), edge)
+        edge.worker.thread.close()
+        assert {order.checkpoints for order in edge.orders} == {told}
+        assert (result.done.checkpoints > 0) == (how is Checkpoints.ALWAYS)
+
+
+@pytest.mark.parametrize("gone", [True, False])
+async def test_a_further_node_that_is_lost_costs_one_step_too(
+    gone: bool, sha: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that handed on is not left out for it."""
+    monkeypatch.setattr(
+        Routes, "hands_on", lambda self, one, two, _: self.direct(one.node, two.node) is not None
+    )
+    edge = toy_worker("edge", Tier.EDGE, engine=partial(open_slow_engine, "toy"))
+    cloud = Breaks(Tier.CLOUD, 8, GONE, gone=gone)
+    edge.neighbours = Neighbours([cloud])
+    result = await run_prepared(wanted("pyramid"), LoopbackPeer(edge), cloud)
+    for worker in (edge, cloud.worker):
+        worker.thread.close()
+    assert result.done.frames_sha256 == sha
+    assert len(twice(result)) <= 1
+    _, second = [event for event in result.events if isinstance(event, PlanMade)]
+    assert second.segments[0].start_step == 8
+    assert ("cloud" in {segment.node for segment in second.segments}) != gone
