@@ -17,6 +17,7 @@ from eapg_split.errors import (
     EngineFailure,
     InvalidRequest,
     NodeUnavailable,
+    OutputFailure,
     SessionConflict,
     SessionNotFound,
 )
@@ -27,9 +28,10 @@ from eapg_split.runtime.events import JobDone, JobEvent, Notice, StepDone
 from eapg_split.runtime.job import Job
 from eapg_split.runtime.jobs.course import MOST_BEGINNINGS
 from eapg_split.runtime.jobs.home import JobHome
+from eapg_split.runtime.jobs.journal import Journal
 from eapg_split.runtime.jobs.life import JobCancelled, Jobs
 from eapg_split.runtime.jobs.run import Means
-from eapg_split.runtime.jobs.ticket import JobState, Terms, Ticket
+from eapg_split.runtime.jobs.ticket import Ended, JobState, Terms, Ticket
 from eapg_split.runtime.settings import Limits
 from tests.nodes import SMALL, STEPS, toy_worker
 from tests.runtime.test_coordinator import raw_sink
@@ -79,6 +81,14 @@ async def reached(jobs: Jobs, session: str, step: int) -> None:
         async for told in events:
             if isinstance(told.event, StepDone) and told.event.step >= step:
                 return
+
+
+def unended(folder: Path) -> int:
+    """How many jobs the journal on the disk has that have not ended."""
+    journal = Journal(folder / "jobs.sqlite")
+    count = sum(job.ended is None for job in journal.jobs())
+    journal.close()
+    return count
 
 
 async def states(jobs: Jobs) -> list[JobState]:
@@ -185,3 +195,34 @@ async def test_so_many_jobs_and_no_more(tmp_path: Path) -> None:
         await jobs.accept(b"", TERMS)
     with pytest.raises(NodeUnavailable, match="start it again"):
         await jobs.accept(b"", TERMS)
+
+
+async def test_an_end_that_the_disk_does_not_take_is_written_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = True
+    end = Journal.end
+
+    def until_there_is_room(journal: Journal, session: str, ended: Ended) -> bool:
+        if full:
+            raise OutputFailure("No room.")
+        return end(journal, session, ended)
+
+    monkeypatch.setattr(Journal, "end", until_there_is_room)
+    async with device(tmp_path, slow=True) as jobs:
+        done = (await jobs.accept(b"", TERMS)).session
+        assert isinstance((await heard(jobs, done))[-1], JobDone)
+        cancelled = (await jobs.accept(b"", TERMS)).session
+        assert await jobs.cancel(cancelled)
+        assert not await jobs.cancel(cancelled)
+        with pytest.raises(JobCancelled):
+            await heard(jobs, cancelled)
+        assert isinstance((await heard(jobs, done))[-1], JobDone)
+        assert await states(jobs) == [JobState.DONE, JobState.CANCELLED]
+        full = False
+        await jobs.accept(b"fail", TERMS)  # whatever ends next
+        async with asyncio.timeout(10):
+            while unended(tmp_path):  # noqa: ASYNC110  # nothing tells us
+                await asyncio.sleep(0.01)
+    async with device(tmp_path) as jobs:
+        assert await states(jobs) == [JobState.DONE, JobState.CANCELLED, JobState.FAILED]

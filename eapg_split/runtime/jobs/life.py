@@ -14,10 +14,10 @@ from eapg_split.errors import (
     NodeUnavailable,
     OutputFailure,
     SessionConflict,
-    SessionNotFound,
 )
 from eapg_split.runtime.events import JobEvent
 from eapg_split.runtime.jobs.course import MOST_BEGINNINGS, Course
+from eapg_split.runtime.jobs.ends import Ends, paused
 from eapg_split.runtime.jobs.event_log import EventLog, Told
 from eapg_split.runtime.jobs.home import JobFolder, JobHome
 from eapg_split.runtime.jobs.journal_thread import JournalThread
@@ -46,6 +46,7 @@ class Jobs:
         self._journal = JournalThread(home.journal)
         self._course = Course(means, self._journal, limits)
         self._live: dict[str, LiveJob] = {}
+        self._ends = Ends(self._journal)
         self._accepting = 0
         self._background: set[asyncio.Task[object]] = set()
         self.stopping = False
@@ -88,7 +89,7 @@ class Jobs:
                     yield told
             ended = await asyncio.shield(live.end)
         else:
-            ended = await self._known_end(session)
+            ended = await self._ends.of(session)
             for number, data in await self._journal(lambda journal: journal.events(session, first)):
                 if (event := self._decoded(data)) is not None:
                     yield Told(number, event)
@@ -105,7 +106,7 @@ class Jobs:
         """All jobs that are not forgotten, in the order in which they were accepted."""
         rows = await self._journal(lambda journal: journal.jobs())
         now_s = time.time()
-        return [summary_of(row, self._live.get(row.ticket.session), now_s) for row in rows]
+        return [summary_of(self._ends.known(row), self._live.get(row.ticket.session), now_s) for row in rows]
 
     async def cancel(self, session: str) -> bool:
         """Ends a job for good, also across restarts; False where it is not known or has ended."""
@@ -113,9 +114,8 @@ class Jobs:
         if live is None or live.cancelled or live.settling:
             return False
         live.cancelled = True
-        ended = live.ended(JobState.CANCELLED)
         try:
-            return await self._journal(lambda journal: journal.end(session, ended))
+            return await self._ends.declare(session, live.ended(JobState.CANCELLED))
         finally:
             live.stop()
 
@@ -127,7 +127,7 @@ class Jobs:
         """Removes an ended job and its output. Raises SessionNotFound, and SessionConflict while it goes on."""
         if session in self._live:
             raise SessionConflict(f"The job {session} has not ended: cancel it first.", session_id=session)
-        await self._known_end(session)
+        await self._ends.of(session)
         await self._forget(session)
 
     async def stop(self, within_s: float) -> None:
@@ -204,15 +204,12 @@ class Jobs:
     async def _settled(self, live: LiveJob, ended: Ended | None, folder: JobFolder) -> Ended:
         """What stands in the journal of a job that ended, or was stopped (None). Raises for one that will go on."""
         await live.log.close()
-        if ended is not None and not await self._declared(live.ticket.session, ended):
+        if ended is not None and not await self._ends.declare(live.ticket.session, ended):
             live.cancelled = True
         if ended is None or live.cancelled:
             ended = await self._stopped(live)
         await asyncio.to_thread(folder.tidy, folder.output.name if ended.files else None)
         return ended
-
-    async def _declared(self, session: str, ended: Ended) -> bool:
-        return await self._journal(lambda journal: journal.end(session, ended))
 
     async def _stopped(self, live: LiveJob) -> Ended:
         """Of a job that did not run to its end."""
@@ -221,7 +218,7 @@ class Jobs:
             return live.ended(JobState.CANCELLED)
         with suppress(OutputFailure):  # then it counts as one beginning more
             await self._journal(lambda journal: journal.pause(session))
-        raise _paused(session)
+        raise paused(session)
 
     def _pause(self, lives: Sequence[LiveJob]) -> None:
         for live in lives:
@@ -245,18 +242,6 @@ class Jobs:
         except EapgError:
             return None  # of another version
 
-    async def _known_end(self, session: str) -> Ended:
-        row = await self._journal(lambda journal: journal.job(session))
-        if row is not None and row.ended is None:
-            raise _paused(session)
-        if row is None:
-            raise SessionNotFound(
-                f"The device has no job {session[:40]!r} (any more): see 'eapg-split jobs'.",
-                session_id=session,
-            )
-        assert row.ended is not None
-        return row.ended
-
     async def _sweep_now_and_then(self) -> None:
         while True:
             await self._sweep()
@@ -264,6 +249,7 @@ class Jobs:
 
     async def _sweep(self) -> None:
         try:
+            await self._ends.try_again()
             rows = await self._journal(lambda journal: journal.jobs())
             for session in to_forget(rows, self._limits, time.time()):
                 await self._forget(session)
@@ -272,17 +258,10 @@ class Jobs:
 
     async def _forget(self, session: str) -> None:
         await self._journal(lambda journal: journal.forget(session))
+        self._ends.forget(session)
         await asyncio.to_thread(self._home.job(session).remove)
 
     def _in_background(self, work: Coroutine[object, object, object]) -> None:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
-
-
-def _paused(session: str) -> NodeUnavailable:
-    """Without the session, by which an error says that it ended the job."""
-    return NodeUnavailable(
-        "The device's daemon was stopped; the job goes on when it is started again: eapg-split attach"
-        f" {session} --nodes FILE."
-    )
