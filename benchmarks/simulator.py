@@ -1,6 +1,6 @@
 """The simulator's figures: how fast it is beside SimPy and salabim, and how near it comes to theory.
 
-    python benchmarks/simulator.py [--only speed|scale|theory] [--quick] [--json FILE]
+    python benchmarks/simulator.py [--only speed|planned|scale|theory] [--quick] [--json FILE]
 
 SimPy and salabim run in environments of their own, which the first run builds; with --quick they are left out where
 they are missing, and everything is smaller. Exit code 1 if a bar is missed.
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import simulator_planned
 import simulator_speed
 import simulator_theory
 from figures import Row, show, write
@@ -21,7 +22,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", choices=("speed", "scale", "theory"))
+    parser.add_argument("--only", choices=("speed", "planned", "scale", "theory"))
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", type=Path, metavar="FILE")
     flags = parser.parse_args()
@@ -38,6 +39,8 @@ def _rows(only: str | None, *, quick: bool) -> Iterator[Row]:
         yield from simulator_theory.measure(quick=quick)
     if only in (None, "speed"):
         yield from simulator_speed.beside_others(quick=quick)
+    if only in (None, "planned"):
+        yield from simulator_planned.planned(quick=quick)
     if only in (None, "scale"):
         yield from simulator_speed.scale(quick=quick)
 

@@ -265,7 +265,7 @@ class Flying:
         parts: int,
         sending: Sending | None,
     ) -> None:
-        """What both ends learn of the link, and what the radio took. One part alone shows no rate."""
+        """What the device, or else who sent, learns of the link, and what the radio took. One part shows no rate."""
         (source, target), (size_bytes, seconds) = ends, carried
         self._owner.outcome.sent_bytes += size_bytes
         own = self._site.device
@@ -280,10 +280,7 @@ class Flying:
                 left -= sending.seen_bits / 8
                 left_s = self._kernel.now_s - sending.seen_s
             sample = Carried(source.id, target.id, int(left), left_s)
-            source.rates.observe(sample)
-            if source is not own:
-                own_or_target = own if target is own else target
-                own_or_target.rates.observe(sample)
+            (own if own in ends else source).rates.observe(sample)
         self._owner.moved(source.id, target.id, int(size_bytes), seconds)
 
     def _later(self, seconds: float, call: Callable[[], None]) -> None:
