@@ -11,7 +11,7 @@ from simulations.chain import Chains, ends_s
 from simulations.kernel import Kernel
 from simulations.links import Media
 from simulations.streams import stream
-from simulations.traces import DRIVING_5G, synthetic
+from simulations.traces import DRIVING_5G, RateTrace, synthetic
 
 _RUNS: Final = 8
 _BAR: Final = 0.01
@@ -35,14 +35,24 @@ def flow() -> Row:
     trace = synthetic(DRIVING_5G, 600, seed=1)
     off = 0.0
     for begin_s, bits in ((3.3, 1e6), (77.7, 80e6), (400.0, 2e9)):
-        kernel, done = Kernel(), list[float]()
-        media = Media(kernel, [trace])
-        kernel.at(begin_s, lambda size: media.send((0,), size, lambda: done.append(kernel.now_s)), bits)
-        kernel.run()
-        off = max(off, abs((done[0] - begin_s) / (trace.arrival(begin_s, bits) - begin_s) - 1))
+        taken_s = _passed_s(trace, begin_s, bits) - begin_s
+        off = max(off, abs(taken_s / (trace.arrival(begin_s, bits) - begin_s) - 1))
     return Row(
         "one flow over a 5G trace, time of 1 to 2 000 Mbit: off by", off, {}, f"<= {_BAR}", off <= _BAR
     )
+
+
+def _passed_s(trace: RateTrace, begin_s: float, bits: float) -> float:
+    """When the simulated flow has passed."""
+    kernel, done = Kernel(), list[float]()
+    media = Media(kernel, [trace])
+
+    def begin(_: object) -> None:
+        media.send((0,), bits, lambda: done.append(kernel.now_s))
+
+    kernel.at(begin_s, begin)
+    kernel.run()
+    return done[0]
 
 
 def sojourn_s(arrivals_per_s: float, servers: int, jobs: int, seed: int) -> float:
