@@ -6,7 +6,6 @@ import io
 import json
 import math
 import re
-from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -272,11 +271,6 @@ def _throughput(data: bytes) -> None:
 def _mahimahi(data: bytes) -> None:
     trace = read_mahimahi(file_of(data))
     assert 0 <= trace.arrival(0.5, 1e4) < math.inf
-
-
-@cache
-def _views() -> Sequence[object]:
-    return [random_view(seed) for seed in range(4)]
 
 
 def _policy_state(data: bytes) -> None:

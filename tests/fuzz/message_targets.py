@@ -31,7 +31,7 @@ from eapg_split.rpc import (
     previews,
 )
 from eapg_split.rpc.job_requests import JobRequests
-from eapg_split.rpc.status import from_status
+from eapg_split.rpc.status import CLASS_KEY, CORRELATION_KEY, NODE_KEY, RETRY_KEY, SESSION_KEY, from_status
 from eapg_split.rpc.v1 import common_pb2, job_pb2, node_pb2, outlook_pb2
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.deadline import Deadline
@@ -43,8 +43,9 @@ from eapg_split.runtime.survey import survey
 from tests.cli.conftest import story
 from tests.fuzz.engine import still_worker
 from tests.fuzz.loop import run
+from tests.fuzz.mutations import mutated_bytes
 from tests.fuzz.protobuf import mutated_message
-from tests.fuzz.target import MIB, Target, unpacked
+from tests.fuzz.target import MIB, Target, packed, unpacked
 from tests.nodes import SMALL, coded, order, undivided
 from tests.runtime.test_profile_store import PROFILE
 
@@ -318,8 +319,23 @@ def _status(data: bytes) -> None:
     codes = list(grpc.StatusCode)
     texts = [each.decode("latin-1") for each in rest]
     pairs = list(zip(texts[::2], texts[1::2], strict=False))
-    error = from_status(codes[sum(code) % len(codes)], details.decode("utf-8", "replace"), pairs, node="edge")
-    assert isinstance(error, EapgError)
+    raise from_status(codes[sum(code) % len(codes)], details.decode("utf-8", "replace"), pairs, node="edge")
+
+
+def _statuses() -> list[bytes]:
+    pairs = (
+        CLASS_KEY,
+        "CapacityExceeded",
+        NODE_KEY,
+        "edge",
+        SESSION_KEY,
+        "s1",
+        CORRELATION_KEY,
+        "abc",
+        RETRY_KEY,
+        "1.5",
+    )
+    return [packed([b"\1", b"The node is full.", *(each.encode() for each in pairs)])]
 
 
 MESSAGE_TARGETS: Final = (
@@ -328,6 +344,9 @@ MESSAGE_TARGETS: Final = (
         "jobs", "messages", lambda: _jobs(),
         lambda data, other, random: mutated_message(job_pb2.GenerateRequest, data, other, random),
         lambda data: run(_asked(data)), REFUSALS, base_bytes=4 * MIB, quick_runs=500,
+    ),
+    Target(
+        "statuses", "messages", _statuses, mutated_bytes, _status,
     ),
     Target(
         "surveys", "topologies", _surveys,

@@ -25,7 +25,7 @@ from eapg_split.rpc.segment_call import SegmentCall
 from eapg_split.rpc.server import NodeService
 from eapg_split.rpc.v1 import node_pb2
 from eapg_split.rpc.wire import ReplyField, RequestField, pack, unpack_all
-from eapg_split.runtime.events import SegmentEvent
+from eapg_split.runtime.events import Hop, SegmentEvent
 from eapg_split.runtime.handoff import Ready
 from eapg_split.runtime.peer import SegmentOrder
 from eapg_split.runtime.recall import HandBack, Recall
@@ -136,7 +136,8 @@ async def _answered(data: bytes) -> None:
         wanted = dataclasses.replace(wanted, attempt=1)  # who does not wait for what the node holds
 
     async def emit(event: SegmentEvent) -> None:
-        finite(event)
+        # when a hop began is reckoned from how long it took, and a job's events mind that
+        finite(dataclasses.replace(event, start_s=0.0) if isinstance(event, Hop) else event)
 
     recall = Recall()
     recall.ask(HandBack(7, "lossless", 0.0))

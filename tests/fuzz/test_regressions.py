@@ -2,6 +2,9 @@
 
 import json
 import math
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +20,7 @@ from eapg_split.rpc.v1 import common_pb2, job_pb2, node_pb2
 from eapg_split.rpc.wire import ReplyField, pack
 from eapg_split.runtime.events import Hop, Notice, PreviewFrame, StepDone
 from eapg_split.runtime.goodput import Trip, samples
+from eapg_split.runtime.jobs.journal import Damaged, Journal
 from eapg_split.runtime.state_checks import check_told
 from tests.fuzz.fuzz import attempt
 from tests.fuzz.message_targets import PREVIEW
@@ -131,3 +135,16 @@ def test_moments_of_another_clock_may_be_anything() -> None:
     for moment in (math.nan, math.inf, -math.inf, 1e300):
         trips = [Trip(100_000, 0.0, 1.0), Trip(100_000, 0.0, moment), Trip(100_000, 0.0, 3.0)]
         assert all(0 < sample.seconds < 1e6 for sample in samples(trips))
+
+
+def test_a_journal_whose_rows_are_of_another_kind(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    path.write_bytes(TARGETS["journals"].corpus()[0])
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE events SET event = 'text'")
+    with closing(Journal(path)) as journal:
+        assert journal.events("a1") == []
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE jobs SET request = 1000000000000")  # as many bytes would be made of it
+    with pytest.raises(Damaged, match="request"):
+        Journal(path)

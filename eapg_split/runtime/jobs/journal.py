@@ -55,10 +55,11 @@ class Journal:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             self._prepare()
-        except (sqlite3.Error, OutputFailure, Damaged) as error:
+        except (sqlite3.Error, UnicodeDecodeError, OutputFailure, Damaged) as error:
             self._db.close()
             cause = error.__cause__ if isinstance(error, OutputFailure) else error
-            if isinstance(cause, sqlite3.Error) and cause.sqlite_errorcode & 0xFF in _OF_THE_PLACE:
+            code = getattr(cause, "sqlite_errorcode", 0)  # what is not text, Python itself complains of
+            if code & 0xFF in _OF_THE_PLACE:
                 raise OSError(str(cause)) from error
             raise Damaged(str(cause)) from error
 
@@ -164,18 +165,18 @@ class Journal:
         return list(self._jobs("ORDER BY accepted_s, session"))
 
     def events(self, session: str, first: int = 0) -> list[tuple[int, bytes]]:
-        """What happened in a job, from number `first` on."""
+        """What happened in a job, from number `first` on; what is none in a damaged file is left out."""
         rows = self._read(
             "SELECT number, event FROM events WHERE session = ? AND number >= ? ORDER BY number",
             session,
             first,
         )
-        return [(int(number), bytes(event)) for number, event in rows]
+        return [row for row in rows if isinstance(row[0], int) and isinstance(row[1], bytes)]
 
     def last_event(self, session: str) -> int:
         """The number of the last event, 0 where there is none."""
         ((number,),) = self._read("SELECT COALESCE(MAX(number), 0) FROM events WHERE session = ?", session)
-        return int(number)
+        return number if isinstance(number, int) else 0
 
     def _jobs(self, which: str, *values: object) -> Iterator[JournalledJob]:
         rows = self._read(
@@ -186,12 +187,14 @@ class Journal:
         for row in rows:
             try:
                 yield self._job(row)
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, RecursionError) as error:
                 raise Damaged(f"a row cannot be read: {error}") from error
 
     def _job(self, row: _Row) -> JournalledJob:
         session, request, caller, policy, label, suffix, accepted_s, deadline_s, state, *rest = row
         began_s, beginnings, checkpoint, ended_s, done, error, step, total_steps = rest
+        if not isinstance(request, bytes):
+            raise TypeError("a request is no bytes")
         ended = None
         if state != _ACCEPTED:
             name, message, node = json.loads(error)
@@ -199,11 +202,11 @@ class Journal:
                 "SELECT name, size_bytes, sha256 FROM files WHERE session = ? ORDER BY position", session
             )
             ended = Ended(
-                JobState(state), ended_s, bytes(done), (name, message, node),
+                JobState(state), ended_s, memoryview(done).tobytes(), (name, message, node),
                 tuple(OutputFile(*file) for file in files), step, total_steps,
             )  # fmt: skip
         return JournalledJob(
-            Ticket(session, bytes(request), Terms(caller, policy, label, suffix, deadline_s), accepted_s),
+            Ticket(session, request, Terms(caller, policy, label, suffix, deadline_s), accepted_s),
             began_s,
             beginnings,
             None if checkpoint is None else CheckpointFile(*json.loads(checkpoint)),
@@ -231,7 +234,7 @@ class Journal:
     def _reported(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise OutputFailure(
                 f"The journal of jobs, {self._path}, cannot be used ({error}): make room there, or choose another"
                 " folder with --state."
