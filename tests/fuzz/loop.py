@@ -3,9 +3,10 @@
 import asyncio
 import selectors
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+_LONG_S: Final = 600.0
 
 
 class StuckError(Exception):
@@ -29,6 +30,10 @@ class _Loop(asyncio.SelectorEventLoop):
         self._clock = _Selector()
         super().__init__(self._clock)
 
+    def pass_time(self, seconds: float) -> None:
+        """What is kept for a while is let go before the next input."""
+        self._clock.now_s += seconds
+
     def time(self) -> float:
         return self._clock.now_s
 
@@ -51,6 +56,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     try:
         return LOOP.run_until_complete(main)
     finally:
+        LOOP.pass_time(_LONG_S)
         left = asyncio.all_tasks(LOOP)
         for task in left:
             task.cancel()
