@@ -74,6 +74,13 @@ class GrpcPeer:
 
     async def describe(self, *, brief: bool = False) -> NodeDescription:
         """Asks the node who it is; also finds it again where its ready file has changed."""
+        return description_from_proto(await self._described(brief=brief), address=self._address)
+
+    async def identify(self) -> NodeId:
+        """Asks the node for its id, and it asks nobody."""
+        return NodeId((await self._described(brief=True)).node)
+
+    async def _described(self, *, brief: bool) -> node_pb2.NodeDescription:
         channel = await self._connect()
         call = channel.unary_unary(
             methods.DESCRIBE,
@@ -82,18 +89,11 @@ class GrpcPeer:
         )
         async with errors_of(self.name, self._access):
             answer = await call(node_pb2.DescribeRequest(brief=brief))
-            return description_from_proto(answer, address=self._address)
-
-    async def identify(self) -> NodeId:
-        """Asks the node for its id, and it asks nobody."""
-        channel = await self._connect()
-        call = channel.unary_unary(
-            methods.DESCRIBE,
-            request_serializer=node_pb2.DescribeRequest.SerializeToString,
-            response_deserializer=node_pb2.NodeDescription.FromString,
-        )
-        async with errors_of(self.name, self._access):
-            return NodeId((await call(node_pb2.DescribeRequest(brief=True))).node)
+        if not isinstance(
+            answer, node_pb2.NodeDescription
+        ):  # what grpc.aio gives for one that cannot be parsed
+            raise CorruptPayload(f"Node {self.name} sent a message that makes no sense.", node_id=self.name)
+        return answer
 
     async def prepare(self, order: SegmentOrder) -> None:
         """Lets the node load the weights of a segment."""

@@ -20,12 +20,13 @@ from eapg_split.errors import (
     Unsupported,
 )
 from eapg_split.rpc import methods
+from eapg_split.rpc.client import GrpcPeer
 from eapg_split.rpc.convert import order_to_proto
 from eapg_split.rpc.seals import seal
 from eapg_split.rpc.status import CLASS_KEY, CORRELATION_KEY, from_rpc_error
 from eapg_split.rpc.v1 import common_pb2, node_pb2
 from eapg_split.rpc.wire import ReplyField, RequestField, pack, pack_part, unpack
-from eapg_split.runtime.settings import Limits
+from eapg_split.runtime.settings import Limits, PeerAddress
 from eapg_split.runtime.worker import Worker
 from tests.nodes import coded, order, served, toy_worker, undivided, until
 
@@ -280,3 +281,22 @@ async def test_garbage_on_the_port_does_not_disturb(worker: Worker) -> None:
                 methods.DESCRIBE, lambda message: b"", node_pb2.NodeDescription.FromString
             )
             assert (await call(None)).node == "edge"
+
+
+async def test_a_description_that_cannot_be_parsed_is_an_error_of_its_node() -> None:
+    async def nonsense(request: object, context: object) -> bytes:
+        return b"\xff\xff"
+
+    server = grpc.aio.server()
+    handler = grpc.unary_unary_rpc_method_handler(nonsense)
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler(methods.NODE_SERVICE, {"Describe": handler}),)
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    peer = GrpcPeer(PeerAddress("edge", f"127.0.0.1:{port}"))
+    for ask in (peer.describe, peer.identify):
+        with pytest.raises(CorruptPayload, match="edge"):
+            await ask()
+    await peer.close()
+    await server.stop(0)
