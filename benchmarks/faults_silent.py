@@ -7,13 +7,12 @@ import numpy as np
 from faults_kill import detected_s
 from figures import Row
 
-from eapg_split.rpc import methods
+from eapg_split.rpc.pulse import HEARTBEAT_S
 from tests.faults.kinds import Cell, Fault, Phase, Target
 from tests.faults.testbed import open_testbed
 from tests.faults.trial import run_trial
 
 HEARTBEATS_BAR: Final = 3.0
-HEARTBEAT_S: Final = float(dict(methods.CHANNEL_OPTIONS)["grpc.keepalive_time_ms"]) / 1e3
 _WORDS: Final = {Fault.BLACK_HOLE: "the link loses everything", Fault.SIGSTOP: "the node is stopped"}
 _PHASES: Final = (Phase.UPLOAD_HALF_WAY, Phase.INSIDE_A_STEP)
 

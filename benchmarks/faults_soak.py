@@ -15,7 +15,7 @@ _LONG_S: Final = 300.0  # before that daemons still get warm
 
 async def measure(*, minutes: float, seed: int, say: Callable[[str], None]) -> AsyncIterator[Row]:
     """The rows of one soak."""
-    async with open_testbed(seed=seed) as testbed:
+    async with open_testbed(seed=seed, hands_on=True) as testbed:
         soak = await run_soak(testbed, 60 * minutes, seed=seed, say=say)
     struck = ", ".join(f"{fault} {count}" for fault, count in sorted(soak.faults.items()))
     name = f"soak of {soak.seconds / 60:.0f} minutes, {soak.jobs} jobs, {soak.faults.total()} faults"

@@ -46,7 +46,8 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "name", help="first_light, quality, wire, planner_speed, planner_replay, planner_live or simulator"
+        "name",
+        help="first_light, quality, wire, planner_speed, planner_replay, planner_live, simulator or faults",
     )
     parser.add_argument(
         "rows",

@@ -7,6 +7,8 @@ from typing import Final
 from hpack import Decoder
 from hyperframe.frame import ContinuationFrame, DataFrame, Frame, HeadersFrame
 
+from eapg_split.rpc.wire import ReplyField
+
 HEAD_BYTES: Final = 9
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _PREFIX_BYTES: Final = 5  # of a gRPC message: whether it is compressed, and its length
@@ -25,6 +27,34 @@ class Sight:
     fields: tuple[int, ...] = ()
     size: int = 0
     data: bool = False
+
+    def says(self, field: ReplyField) -> bool:
+        """Whether a message of that kind begins in it, on its way back from a segment."""
+        return self.method == "Run" and not self.forth and field in self.fields
+
+
+@dataclass
+class Segments:
+    """What has passed of the segments that a node computed for a job.
+
+    Bytes of the calls to it; steps that it told of; and bytes that came back since the last of these.
+    """
+
+    there_bytes: int = 0
+    steps: int = 0
+    back_bytes: int = 0
+
+    def add(self, sight: Sight) -> None:
+        """Counts what belongs to a segment."""
+        if sight.method != "Run":
+            return
+        if sight.forth:
+            self.there_bytes += sight.size
+        elif sight.says(ReplyField.STEP):
+            self.steps += 1
+            self.back_bytes = 0
+        else:
+            self.back_bytes += sight.size
 
 
 class Frames:

@@ -5,18 +5,18 @@ import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from eapg_split.domain.latent import Latent
 from eapg_split.domain.request import Request
 from eapg_split.rpc.job_client import JobOptions, describe, generate, list_jobs, outlook
-from eapg_split.runtime.events import JobDone, JobEvent
+from eapg_split.runtime.events import JobEvent
 from eapg_split.runtime.settings import PeerAddress
 from tests.faults.daemons import Daemon, Footprint
+from tests.faults.http2 import Segments, Sight
 from tests.faults.kinds import REMOTES, Phase, Target
-from tests.faults.relay import Relay, open_relay
+from tests.faults.relay import Notice, Relay, open_relay
 from tests.toy_engine import open_engine
 
 REQUEST: Final = Request("A cat running", seconds=0.5, fps=8, width=64, height=64, steps=(2, 2, 3, 3))
@@ -41,15 +41,6 @@ def undivided(request: Request = REQUEST) -> str:
     return digest.hexdigest()
 
 
-@dataclass(frozen=True)
-class Passage:
-    """What a job without faults does with a remote node: coded bytes of the state there and back, and its steps."""
-
-    there_bytes: int
-    back_bytes: int
-    steps: int
-
-
 class Testbed:
     """Made by `open_testbed`; runs one trial at a time."""
 
@@ -58,7 +49,7 @@ class Testbed:
     def __init__(self, daemons: Mapping[Target, Daemon], relays: Mapping[Target, Relay]) -> None:
         self.daemons = daemons
         self.relays = relays
-        self.passages: Mapping[Target, Passage] = {}
+        self.whole: Mapping[Target, Segments] = {}
 
     @property
     def device(self) -> Daemon:
@@ -73,11 +64,14 @@ class Testbed:
             return [event async for event in events]
 
     async def learn(self) -> None:
-        """Runs a job without faults, from which `passages` are known."""
-        events = await self.run_job()
-        done = events[-1]
-        assert isinstance(done, JobDone)
-        self.passages = {node: _passage(done, node) for node in REMOTES}
+        """Runs a job without faults, from which `whole` is known: what passes to and from each remote node."""
+        self.whole = {target: Segments() for target in REMOTES}
+        for target, segments in self.whole.items():
+            self.relays[target].notice = _counting(segments)
+        await self.run_job()
+        for target, segments in self.whole.items():
+            self.relays[target].notice = None
+            assert segments.steps, f"{target} takes no part in the job"
 
     async def heal(self, lies: Mapping[Target, Phase] | None = None) -> None:
         """Takes every fault back, restarts who died, and waits until the device sees everybody.
@@ -141,30 +135,36 @@ class Testbed:
                 await asyncio.sleep(0.1)
 
 
-def _passage(done: JobDone, node: Target) -> Passage:
-    there = sum(hop.wire_bytes for hop in done.hops if hop.target == node)
-    back = sum(hop.wire_bytes for hop in done.hops if hop.source == node)
-    steps = sum(part.stop_step - part.start_step for part in done.segments if part.node == node)
-    assert min(there, back, steps) > 0, f"{node} takes no part in the job"
-    return Passage(there, back, steps)
+def _counting(segments: Segments) -> Notice:
+    async def notice(sight: Sight) -> None:
+        segments.add(sight)
+
+    return notice
 
 
 @asynccontextmanager
-async def open_testbed(*, seed: int = 0) -> AsyncIterator[Testbed]:
-    """Daemons and relays for as long as the block lasts; they leave nothing."""
+async def open_testbed(*, seed: int = 0, hands_on: bool = False) -> AsyncIterator[Testbed]:
+    """Daemons and relays for as long as the block lasts; they leave nothing.
+
+    With `hands_on` the edge knows the cloud, and hands states on to it over the same link as the device.
+    """
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="eapg-split-faults-")))
         daemons: dict[Target, Daemon] = {}
         relays: dict[Target, Relay] = {}
-        for tier in REMOTES:
-            daemons[tier] = await _started(stack, Daemon(tier, folder))
+        for tier in (Target.CLOUD, Target.EDGE):
+            flags = _peers(relays) if hands_on else []
+            daemons[tier] = await _started(stack, Daemon(tier, folder, flags))
             relays[tier] = await stack.enter_async_context(open_relay(daemons[tier].port, seed=seed))
-        peers = [f"{tier}=127.0.0.1:{relay.port}" for tier, relay in relays.items()]
-        flags = ["--log-format", "json", *(flag for peer in peers for flag in ("--peer", peer))]
+        flags = ["--log-format", "json", *_peers(relays)]
         daemons[Target.DEVICE] = await _started(stack, Daemon(Target.DEVICE, folder, flags))
         testbed = Testbed(daemons, relays)
         await testbed.learn()
         yield testbed
+
+
+def _peers(relays: Mapping[Target, Relay]) -> list[str]:
+    return [flag for tier, relay in relays.items() for flag in ("--peer", f"{tier}=127.0.0.1:{relay.port}")]
 
 
 async def _started(stack: AsyncExitStack, daemon: Daemon) -> Daemon:

@@ -13,7 +13,7 @@ from eapg_split.errors import EapgError
 from eapg_split.rpc.wire import ReplyField
 from eapg_split.runtime.events import JobDone, JobEvent, StepDone
 from tests.faults.engine import STEP_S
-from tests.faults.http2 import Sight
+from tests.faults.http2 import Segments, Sight
 from tests.faults.kinds import REMOTES, Cell, Fault, Phase, Target
 from tests.faults.testbed import Testbed, undivided
 
@@ -61,8 +61,8 @@ class Injection:
         self._cell = cell
         # what strikes the device strikes while the edge works
         self._watched = cell.target if cell.target in REMOTES else Target.EDGE
-        self._passage = testbed.passages[self._watched]
-        self._there = self._back = self._steps = 0
+        self._whole = testbed.whole[self._watched]
+        self._passed = Segments()
         self._late: asyncio.Task[None] | None = None
         self.at_s = 0.0
 
@@ -79,8 +79,7 @@ class Injection:
     async def _notice(self, sight: Sight) -> None:
         if self.at_s or self._late is not None:
             return
-        if sight.method == "Run":
-            self._count(sight)
+        self._passed.add(sight)
         if not self._is_due(sight):
             return
         if self._cell.phase in (Phase.BETWEEN_STEPS, Phase.INSIDE_A_STEP):
@@ -90,28 +89,21 @@ class Injection:
         else:
             await self._strike()
 
-    def _count(self, sight: Sight) -> None:
-        if sight.forth:
-            self._there += sight.size
-            return
-        if _says(sight, ReplyField.STEP):
-            self._steps += 1
-        elif self._steps == self._passage.steps:
-            self._back += sight.size
-
     def _is_due(self, sight: Sight) -> bool:
+        whole, passed = self._whole, self._passed
         match self._cell.phase:
             case Phase.DESCRIBE | Phase.RESERVE:
                 method = "Describe" if self._cell.phase is Phase.DESCRIBE else "Prepare"
                 return sight.begins and sight.method == method
             case Phase.UPLOAD_HALF_WAY:
-                return self._there - sight.size > _ABOUT_HALF * self._passage.there_bytes
+                return passed.there_bytes - sight.size > _ABOUT_HALF * whole.there_bytes
             case Phase.BETWEEN_STEPS | Phase.INSIDE_A_STEP:
-                return _says(sight, ReplyField.STEP)
+                return sight.says(ReplyField.STEP)
             case Phase.DOWNLOAD_HALF_WAY:
-                return self._back - sight.size > _ABOUT_HALF * self._passage.back_bytes
+                came = passed.back_bytes - sight.size
+                return passed.steps == whole.steps and came > _ABOUT_HALF * whole.back_bytes
             case Phase.BEFORE_COMMIT:
-                return _says(sight, ReplyField.DONE)
+                return sight.says(ReplyField.DONE)
 
     async def _strike(self, after_s: float = 0.0) -> None:
         await asyncio.sleep(after_s)
@@ -119,24 +111,18 @@ class Injection:
         await strike(self._testbed, self._cell.fault, self._cell.target)
 
 
-def _says(sight: Sight, field: ReplyField) -> bool:
-    """Whether a message of that kind begins in the frame, on its way back from a segment."""
-    return sight.method == "Run" and not sight.forth and field in sight.fields
-
-
 async def strike(testbed: Testbed, fault: Fault, target: Target) -> None:
     """Does it now."""
     daemon = testbed.daemons[target]
     match fault:
-        case Fault.SIGKILL:
+        case Fault.SIGKILL | Fault.RESTART:
             daemon.signal(signal.SIGKILL)
             await daemon.died()
+            testbed.relays[target].reset()  # what it had sent and nobody had taken in is lost too
+            if fault is Fault.RESTART:
+                await daemon.start()
         case Fault.SIGSTOP:
             daemon.signal(signal.SIGSTOP)
-        case Fault.RESTART:
-            daemon.signal(signal.SIGKILL)
-            await daemon.died()
-            await daemon.start()
         case Fault.BLACK_HOLE:
             testbed.relays[target].black_hole()
         case Fault.RESET:
