@@ -11,7 +11,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -19,12 +19,17 @@ import faults_kill
 import faults_matrix
 import faults_silent
 import faults_soak
+import observing
 import overload
 from figures import Row, show, write
 
+from eapg_split.domain.request import Request
+from eapg_split.errors import EapgError
 from tests.faults.kinds import Phase, Target, cells
 
+SMALL: Final = Request(observing.PROMPT, seconds=1.0, fps=4, width=64, height=64)
 _QUICK_MINUTES: Final = 0.5
+_TURNS: Final = 9
 
 
 @dataclass(frozen=True)
@@ -70,12 +75,23 @@ def crowd(wish: Wish) -> Iterator[Row]:
     yield from asyncio.run(overload.rows(quick=wish.quick, say=_say))
 
 
+def overhead(wish: Wish) -> Iterator[Row]:
+    """What it costs to be safe and to watch; with --quick on a small clip, where fixed costs are most of it."""
+    clip = "small clip" if wish.quick else "default clip"
+    request = SMALL if wish.quick else Request(observing.PROMPT)
+    turns = 2 if wish.quick else _TURNS
+    for row in observing.rows_of(asyncio.run(observing.measured(request, turns, "onnx", 0)), clip):
+        is_judged = not wish.quick or row.figure == observing.SAME_FRAMES
+        yield row if is_judged else replace(row, bar="", holds=True)
+
+
 SECTIONS: Final[Mapping[str, Callable[[Wish], Iterator[Row]]]] = {
     "kill": kill,
     "silent": silent,
     "matrix": matrix,
     "soak": soak,
     "crowd": crowd,
+    "overhead": overhead,
 }
 
 
@@ -97,11 +113,19 @@ def main() -> int:
     wish = Wish(flags.quick, flags.repeats, flags.minutes, flags.lanes, flags.seed)
     rows = []
     for name in flags.only:
-        for row in SECTIONS[name](wish):
+        for row in _rows(name, wish):
             rows.append(row)
             print(show(row), flush=True)
             write(rows, flags.json)  # each time: a run that is broken off has not been for nothing
     return 0 if all(row.holds for row in rows) else 1
+
+
+def _rows(name: str, wish: Wish) -> Iterator[Row]:
+    """The rows of a section; where it fails, a row that says so takes the place of the rest."""
+    try:
+        yield from SECTIONS[name](wish)
+    except (EapgError, OSError, TimeoutError, RuntimeError) as error:
+        yield Row(f"section {name}", f"failed: {type(error).__name__}: {error}", {}, "measured", False)
 
 
 def _now(rows: AsyncIterator[Row]) -> list[Row]:

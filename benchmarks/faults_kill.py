@@ -5,6 +5,7 @@ over three daemons without anything in between; the others run a chain of 20 tas
 """
 
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -12,7 +13,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, aclosing
+from contextlib import AsyncExitStack, ExitStack, aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -127,17 +128,17 @@ def _rows(found: dict[str, Losses]) -> Iterator[Row]:
 
 async def _lose_ours(wanted: str) -> Loss:
     """One job over fresh daemons."""
-    with tempfile.TemporaryDirectory() as name:
-        steps = Path(name) / "steps"
-        os.environ["EAPG_FAULTS_STEPS"] = str(steps)  # for the daemons that start now
+    async with AsyncExitStack() as stack:
+        steps = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "steps"
         flags = ("--log-format", "json")
-        async with local_topology(engine=ENGINE, device_options=flags) as topology:
-            killing = asyncio.create_task(asyncio.to_thread(_kill, steps))
-            events = generate(topology.device_address, REQUEST, OPTIONS)
-            async with asyncio.timeout(_LIMIT_S), aclosing(events):
-                done = [event async for event in events][-1]
-            killed_s = await killing
-            log = (topology.logs / "device.log").read_text(encoding="utf-8")
+        with _written_to(steps):
+            topology = await stack.enter_async_context(local_topology(engine=ENGINE, device_options=flags))
+        killing = asyncio.create_task(asyncio.to_thread(_kill, steps))
+        events = generate(topology.device_address, REQUEST, OPTIONS)
+        async with asyncio.timeout(_LIMIT_S), aclosing(events):
+            done = [event async for event in events][-1]
+        killed_s = await killing
+        log = (topology.logs / "device.log").read_text(encoding="utf-8")
         begun = [float(line.split()[2]) for line in steps.read_text(encoding="utf-8").splitlines()]
     assert isinstance(done, JobDone)
     return Loss(
@@ -146,6 +147,16 @@ async def _lose_ours(wanted: str) -> Loss:
         redone=len(begun) - (STEPS - 1),  # decoding, the last step, leaves no line
         same=done.frames_sha256 == wanted,
     )
+
+
+@contextlib.contextmanager
+def _written_to(steps: Path) -> Iterator[None]:
+    """The engines of daemons that start within the block leave a line there for each step that begins."""
+    os.environ["EAPG_FAULTS_STEPS"] = str(steps)
+    try:
+        yield
+    finally:
+        del os.environ["EAPG_FAULTS_STEPS"]
 
 
 def _kill(steps: Path) -> float:

@@ -29,11 +29,7 @@ CHOSEN = (
     Cell(Fault.DISK_FULL, Phase.INSIDE_A_STEP, Target.DEVICE),
 )
 MOST_REDONE = 1
-_UNTIL_CHECKPOINTS = {
-    Cell(Fault.OUT_OF_MEMORY, Phase.INSIDE_A_STEP, Target.EDGE),
-    Cell(Fault.RESTART, Phase.DOWNLOAD_HALF_WAY, Target.EDGE),
-    Cell(Fault.WRONG_SIZES, Phase.BEFORE_COMMIT, Target.CLOUD),
-}
+_ASKED_AGAIN = {Cell(Fault.WRONG_SIZES, Phase.BEFORE_COMMIT, Target.CLOUD)}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -53,6 +49,6 @@ def test_every_fault_and_every_phase_is_there() -> None:
 async def test_a_job_survives(testbed: Testbed, cell: Cell) -> None:
     trial = await run_trial(testbed, cell)
     assert trial.ends_right, str(trial)
-    if trial.redone > MOST_REDONE and cell in _UNTIL_CHECKPOINTS:
-        pytest.xfail(f"a segment keeps nothing of its steps before its end: {trial}")
+    if trial.redone > MOST_REDONE and cell in _ASKED_AGAIN:
+        pytest.xfail(f"a node that lies is asked again, and each time computes a step for nothing: {trial}")
     assert trial.redone <= MOST_REDONE, str(trial)
