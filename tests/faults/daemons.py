@@ -46,6 +46,7 @@ class Daemon:
         self._flags = list(flags)
         self._process: asyncio.subprocess.Process | None = None
         self.lie: Phase | None = None
+        self.starved = False
         self.told = folder / f"{tier}.told"
 
     @property
@@ -110,6 +111,7 @@ class Daemon:
 
     def starve(self) -> None:
         """It has more memory than it may, so it gets none until it has given some back."""
+        self.starved = True
         used = psutil.Process(self.pid).memory_info().vms
         self._limit(resource.RLIMIT_AS, used - WORK_BYTES)
 

@@ -59,18 +59,18 @@ class Cell:
 
         The device is alone in decoding and writing: without memory or room there perhaps nothing feasible is left.
         """
-        if self.target is Target.DEVICE:
+        if self.target is Target.DEVICE and self.fault is not Fault.RESTART:
             return (CapacityExceeded, InfeasiblePlan, OutputFailure)
         return ()
 
 
 REMOTES: Final = (Target.EDGE, Target.CLOUD)
-_OF_THE_DEVICE: Final = (Fault.OUT_OF_MEMORY, Fault.DISK_FULL)
-"""The device is the one who drives the job: it has no phases of its own, so it is struck at those of the edge."""
+_OF_THE_DEVICE: Final = (Fault.RESTART, Fault.OUT_OF_MEMORY, Fault.DISK_FULL)
+"""Its links are those of the others, and while it is stopped or gone for good no job of it can end."""
 
 
 def cells() -> tuple[Cell, ...]:
-    """The whole matrix."""
+    """The whole matrix. The device drives the job, so it is struck at the phases of its dealings with the edge."""
     remotes = [Cell(fault, phase, target) for target in REMOTES for fault in Fault for phase in Phase]
-    device = [Cell(fault, Phase.INSIDE_A_STEP, Target.DEVICE) for fault in _OF_THE_DEVICE]
+    device = [Cell(fault, phase, Target.DEVICE) for fault in _OF_THE_DEVICE for phase in Phase]
     return (*remotes, *device)

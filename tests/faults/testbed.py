@@ -10,6 +10,8 @@ from typing import Final
 
 from eapg_split.domain.latent import Latent
 from eapg_split.domain.request import Request
+from eapg_split.errors import EapgError
+from eapg_split.planner.checkpoints import Checkpoints
 from eapg_split.rpc.job_client import JobOptions, describe, generate, list_jobs, outlook
 from eapg_split.runtime.events import JobEvent
 from eapg_split.runtime.settings import PeerAddress
@@ -20,9 +22,11 @@ from tests.faults.relay import Notice, Relay, open_relay
 from tests.toy_engine import open_engine
 
 REQUEST: Final = Request("A cat running", seconds=0.5, fps=8, width=64, height=64, steps=(2, 2, 3, 3))
-OPTIONS: Final = JobOptions(policy="pyramid", suffix="")
+OPTIONS: Final = JobOptions(policy="pyramid", suffix="", checkpoints=Checkpoints.ALWAYS)
 JOB_S: Final = 120.0
+STEPS: Final = sum(REQUEST.steps) + 2
 _READY_S: Final = 60.0
+_ANSWER_S: Final = 5.0
 _SETTLE_S: Final = 60.0
 _FILES: Final = 12  # connections and timers that a daemon may keep after a fault
 _GROWTH_BYTES: Final = 64 << 20
@@ -55,12 +59,10 @@ class Testbed:
     def device(self) -> Daemon:
         return self.daemons[Target.DEVICE]
 
-    async def run_job(self, request: Request = REQUEST, options: JobOptions = OPTIONS) -> list[JobEvent]:
-        """The events of a job, to the last. Raises the error that ended it."""
-        async with (
-            asyncio.timeout(JOB_S),
-            aclosing(generate(self.device.address, request, options)) as events,
-        ):
+    async def run_job(self) -> list[JobEvent]:
+        """The events of a job, to the last, also where its device comes back only. Raises the error that ended it."""
+        job = generate(self.device.address, REQUEST, OPTIONS, reattach_s=_READY_S)
+        async with asyncio.timeout(JOB_S), aclosing(job) as events:
             return [event async for event in events]
 
     async def learn(self) -> None:
@@ -85,13 +87,25 @@ class Testbed:
             await self._seen()
 
     async def restore(self, tier: Target, lie: Phase | None = None) -> None:
-        """A whole link, and a daemon that lives and is honest, or the rogue that lies at that phase."""
+        """A whole link, and a daemon that answers and is honest, or the rogue that lies at that phase."""
         daemon = self.daemons[tier]
         if tier in self.relays:
             self.relays[tier].heal()
-        if not daemon.alive or daemon.lie != lie:
+        if not daemon.alive or daemon.lie != lie or (daemon.starved and not await self._answers(daemon)):
             await daemon.stop()
             await daemon.start(lie)
+        daemon.starved = False
+
+    async def _answers(self, daemon: Daemon) -> bool:
+        """What ran out of memory may be beyond help, as threads and sockets need some too."""
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                await describe(PeerAddress(daemon.tier, daemon.address))
+                if daemon is self.device:
+                    await outlook(daemon.address, REQUEST, OPTIONS, steps=STEPS)
+        except (EapgError, TimeoutError):
+            return False
+        return True
 
     async def footprints(self) -> dict[Target, Footprint]:
         """What each daemon holds."""
@@ -126,10 +140,9 @@ class Testbed:
                 yield f"{(now.rss_bytes - then.rss_bytes) >> 20} MiB of {tier}"
 
     async def _seen(self) -> None:
-        steps = sum(REQUEST.steps) + 2
         async with asyncio.timeout(_READY_S):
             while True:
-                survey = await outlook(self.device.address, REQUEST, OPTIONS, steps=steps)
+                survey = await outlook(self.device.address, REQUEST, OPTIONS, steps=STEPS)
                 if len(survey.topology.nodes) == len(self.daemons):
                     return
                 await asyncio.sleep(0.1)

@@ -63,7 +63,7 @@ class Injection:
         self._watched = cell.target if cell.target in REMOTES else Target.EDGE
         self._whole = testbed.whole[self._watched]
         self._passed = Segments()
-        self._late: asyncio.Task[None] | None = None
+        self._striking: asyncio.Task[None] | None = None
         self.at_s = 0.0
 
     def arm(self) -> None:
@@ -73,21 +73,20 @@ class Injection:
     async def done(self) -> None:
         """Waits for what has begun."""
         self._testbed.relays[self._watched].notice = None
-        if self._late is not None:
-            await self._late
+        if self._striking is not None:
+            await self._striking
 
     async def _notice(self, sight: Sight) -> None:
-        if self.at_s or self._late is not None:
+        if self._striking is not None:
             return
         self._passed.add(sight)
         if not self._is_due(sight):
             return
-        if self._cell.phase in (Phase.BETWEEN_STEPS, Phase.INSIDE_A_STEP):
-            # the word that a step is done goes on first
-            after_s = STEP_S / 2 if self._cell.phase is Phase.INSIDE_A_STEP else 0.0
-            self._late = asyncio.create_task(self._strike(after_s))
-        else:
-            await self._strike()
+        after_s = STEP_S / 2 if self._cell.phase is Phase.INSIDE_A_STEP else 0.0
+        # a task of its own, as the connection on which it was noticed may end by it
+        self._striking = asyncio.create_task(self._strike(after_s))
+        if self._cell.phase not in (Phase.BETWEEN_STEPS, Phase.INSIDE_A_STEP):
+            await asyncio.shield(self._striking)  # otherwise the word that a step is done goes on first
 
     def _is_due(self, sight: Sight) -> bool:
         whole, passed = self._whole, self._passed
@@ -105,7 +104,7 @@ class Injection:
             case Phase.BEFORE_COMMIT:
                 return sight.says(ReplyField.DONE)
 
-    async def _strike(self, after_s: float = 0.0) -> None:
+    async def _strike(self, after_s: float) -> None:
         await asyncio.sleep(after_s)
         self.at_s = time.monotonic()
         await strike(self._testbed, self._cell.fault, self._cell.target)
@@ -118,7 +117,8 @@ async def strike(testbed: Testbed, fault: Fault, target: Target) -> None:
         case Fault.SIGKILL | Fault.RESTART:
             daemon.signal(signal.SIGKILL)
             await daemon.died()
-            testbed.relays[target].reset()  # what it had sent and nobody had taken in is lost too
+            if target in testbed.relays:
+                testbed.relays[target].reset()  # what it had sent and nobody had taken in is lost too
             if fault is Fault.RESTART:
                 await daemon.start()
         case Fault.SIGSTOP:
