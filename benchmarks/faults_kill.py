@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,7 @@ from figures import Row
 from wire_peers import PeerError, PeerProcess, peer_process
 
 from eapg_split.domain.request import Request
+from eapg_split.planner.checkpoints import Checkpoints
 from eapg_split.rpc.job_client import JobOptions, generate
 from eapg_split.rpc.local_topology import local_topology
 from eapg_split.runtime.events import JobDone
@@ -35,6 +36,7 @@ STEPS: Final = 20
 AT: Final = 10
 REQUEST: Final = Request("A cat running", seconds=0.5, fps=8, width=64, height=64, steps=(1, 1, 2, 14))
 OPTIONS: Final = JobOptions(policy="pyramid", suffix="")
+BY_DEFAULT: Final = "ours, checkpoints where they are worth it"
 DETECTION_BAR_S: Final = 0.05
 NEXT_BAR_S: Final = 0.5
 REDONE_BAR: Final = 1
@@ -76,11 +78,12 @@ class Losses:
 
 def measure(*, times: int, build: bool, say: Callable[[str], None]) -> Iterator[Row]:
     """Rows with all three side by side."""
-    found = {"ours": Losses(), "Dask LocalCluster": Losses(), "Ray": Losses()}
+    found = {"ours": Losses(), BY_DEFAULT: Losses(), "Dask LocalCluster": Losses(), "Ray": Losses()}
     wanted = undivided(REQUEST)
     for number in range(times):
-        found["ours"].each.append(asyncio.run(_lose_ours(wanted)))
-        say(f"kill {number + 1} of {times}: {found['ours'].each[-1]}")
+        for name, checkpoints in (("ours", Checkpoints.ALWAYS), (BY_DEFAULT, Checkpoints.AUTO)):
+            found[name].each.append(asyncio.run(_lose_ours(wanted, checkpoints)))
+            say(f"kill {number + 1} of {times}, {name}: {found[name].each[-1]}")
     for name, peer in (("Dask LocalCluster", "dask"), ("Ray", "ray")):
         _lose_theirs(found[name], peer, times=times, build=build)
         say(f"{name}: {found[name]}")
@@ -91,7 +94,7 @@ def _rows(found: dict[str, Losses]) -> Iterator[Row]:
     ours, others = found["ours"], {name: each for name, each in found.items() if name != "ours"}
     detected = [loss.detected_s for loss in ours.each if loss.detected_s is not None]
     next_s = [loss.next_s for loss in ours.each]
-    scene = f"SIGKILL inside step {AT} of {STEPS}, {len(ours.each)} times"
+    scene = f"SIGKILL inside step {AT} of {STEPS}, checkpoint after each step, {len(ours.each)} times"
 
     def beside(words: Callable[[Losses], str]) -> dict[str, float | str]:
         return {name: words(each) for name, each in others.items()}
@@ -126,7 +129,7 @@ def _rows(found: dict[str, Losses]) -> Iterator[Row]:
     )
 
 
-async def _lose_ours(wanted: str) -> Loss:
+async def _lose_ours(wanted: str, checkpoints: Checkpoints) -> Loss:
     """One job over fresh daemons."""
     async with AsyncExitStack() as stack:
         steps = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "steps"
@@ -134,7 +137,7 @@ async def _lose_ours(wanted: str) -> Loss:
         with _written_to(steps):
             topology = await stack.enter_async_context(local_topology(engine=ENGINE, device_options=flags))
         killing = asyncio.create_task(asyncio.to_thread(_kill, steps))
-        events = generate(topology.device_address, REQUEST, OPTIONS)
+        events = generate(topology.device_address, REQUEST, replace(OPTIONS, checkpoints=checkpoints))
         async with asyncio.timeout(_LIMIT_S), aclosing(events):
             done = [event async for event in events][-1]
         killed_s = await killing

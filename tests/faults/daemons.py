@@ -46,7 +46,7 @@ class Daemon:
         self._flags = list(flags)
         self._process: asyncio.subprocess.Process | None = None
         self.lie: Phase | None = None
-        self.starved = False
+        self.limited = False  # since its start
         self.told = folder / f"{tier}.told"
 
     @property
@@ -64,7 +64,7 @@ class Daemon:
 
     async def start(self, lie: Phase | None = None) -> None:
         """Starts it, on its former port where it had one; with `lie` as the rogue that lies at that phase."""
-        self.lie = lie
+        self.lie, self.limited = lie, False
         self.told.unlink(missing_ok=True)
         program = ["tests.faults.rogue", self.tier] if lie else [f"{self.tier}_node"]
         command = [sys.executable, "-m", *program, "--node", self.tier, "--listen", f"127.0.0.1:{self.port}"]
@@ -111,7 +111,6 @@ class Daemon:
 
     def starve(self) -> None:
         """It has more memory than it may, so it gets none until it has given some back."""
-        self.starved = True
         used = psutil.Process(self.pid).memory_info().vms
         self._limit(resource.RLIMIT_AS, used - WORK_BYTES)
 
@@ -121,8 +120,9 @@ class Daemon:
 
     def relieve(self) -> None:
         """Takes the limits back."""
-        for which in (resource.RLIMIT_AS, resource.RLIMIT_FSIZE):
-            self._limit(which, resource.RLIM_INFINITY)
+        if self.limited:
+            for which in (resource.RLIMIT_AS, resource.RLIMIT_FSIZE):
+                self._limit(which, resource.RLIM_INFINITY)
 
     def footprint(self) -> Footprint:
         """What it holds now."""
@@ -138,6 +138,7 @@ class Daemon:
         )
 
     def _limit(self, which: int, most: int) -> None:
+        self.limited = True
         _, hard = resource.prlimit(self.pid, which)
         resource.prlimit(self.pid, which, (most, hard))
 

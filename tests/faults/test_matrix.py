@@ -27,6 +27,7 @@ CHOSEN = (
     Cell(Fault.WRONG_SIZES, Phase.BEFORE_COMMIT, Target.CLOUD),
     Cell(Fault.DISK_FULL, Phase.INSIDE_A_STEP, Target.CLOUD),
     Cell(Fault.DISK_FULL, Phase.INSIDE_A_STEP, Target.DEVICE),
+    Cell(Fault.RESTART, Phase.INSIDE_A_STEP, Target.DEVICE),
 )
 MOST_REDONE = 1
 _ASKED_AGAIN = {Cell(Fault.WRONG_SIZES, Phase.BEFORE_COMMIT, Target.CLOUD)}

@@ -87,25 +87,17 @@ class Testbed:
             await self._seen()
 
     async def restore(self, tier: Target, lie: Phase | None = None) -> None:
-        """A whole link, and a daemon that answers and is honest, or the rogue that lies at that phase."""
+        """A whole link, and a daemon that answers and is honest, or the rogue that lies at that phase.
+
+        A device that had no memory or no disk is started again, and goes on with what it could not end.
+        """
         daemon = self.daemons[tier]
         if tier in self.relays:
             self.relays[tier].heal()
-        if not daemon.alive or daemon.lie != lie or (daemon.starved and not await self._answers(daemon)):
+        is_beyond_help = daemon.limited and (daemon is self.device or not await _answers(daemon))
+        if not daemon.alive or daemon.lie != lie or is_beyond_help:
             await daemon.stop()
             await daemon.start(lie)
-        daemon.starved = False
-
-    async def _answers(self, daemon: Daemon) -> bool:
-        """What ran out of memory may be beyond help, as threads and sockets need some too."""
-        try:
-            async with asyncio.timeout(_ANSWER_S):
-                await describe(PeerAddress(daemon.tier, daemon.address))
-                if daemon is self.device:
-                    await outlook(daemon.address, REQUEST, OPTIONS, steps=STEPS)
-        except (EapgError, TimeoutError):
-            return False
-        return True
 
     async def footprints(self) -> dict[Target, Footprint]:
         """What each daemon holds."""
@@ -146,6 +138,16 @@ class Testbed:
                 if len(survey.topology.nodes) == len(self.daemons):
                     return
                 await asyncio.sleep(0.1)
+
+
+async def _answers(daemon: Daemon) -> bool:
+    """What ran out of memory may hang for ever, as threads and sockets need some too."""
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            await describe(PeerAddress(daemon.tier, daemon.address))
+    except (EapgError, TimeoutError):
+        return False
+    return True
 
 
 def _counting(segments: Segments) -> Notice:
