@@ -146,11 +146,12 @@ class _Builder:
         ends = [(source, target, 1.0)]
         if not table.get("one_way"):
             ends.append((target, source, float(table.get("down", 1.0))))
+        # a tunnel cuts both ways off: they follow one trace
+        trace = self._rate(where, f"{source}>{target}", table) if own else None
         for begin, end, factor in ends:
             media = shared
-            if own:
-                name = f"{begin}>{end}"
-                media = (self._medium(name, self._rate(where, name, table).scaled(factor)), *shared)
+            if trace is not None:
+                media = (self._medium(f"{begin}>{end}", trace.scaled(factor)), *shared)
             self.ways[begin, end] = Way(media, delay_s)
 
     def _medium(self, name: str, trace: RateTrace) -> int:

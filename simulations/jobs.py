@@ -35,6 +35,7 @@ from simulations.asking import Asked
 from simulations.flights import Flight
 from simulations.flying import Flying
 from simulations.outcomes import End, Outcome
+from simulations.probes import FIRST_LOOK_S
 from simulations.sites import Site
 from simulations.views import Views
 from simulations.world import Demand, World
@@ -42,6 +43,7 @@ from simulations.world import Demand, World
 _TICK_S: Final = 1.0
 _STALLED_S: Final = 2.0  # without a byte, before the plan is looked at again
 _BACKOFF_S: Final = 0.5
+_ASK_S: Final = 0.01  # between two looks at whether all was heard before the first plan
 
 
 class JobRun:
@@ -74,9 +76,26 @@ class JobRun:
             kernel.at(kernel.now_s + self._demand.deadline_s, self._late)
         kernel.at(kernel.now_s + _TICK_S, self._tick)
         if self._asked.wants_estimates:
-            self.world.prober(self.site).first_look(lambda: self._advance(Started()))
+            self._prepare()
         else:
             self._advance(Started())
+
+    def _prepare(self) -> None:
+        """Begins once stale links were looked at and every node has told how it is, but soon in any case."""
+        kernel = self.world.kernel
+        until_s, looked = kernel.now_s + FIRST_LOOK_S, list[bool]()
+
+        def wait(_: object = None) -> None:
+            if self._over or not isinstance(self._state, Opened):
+                return
+            missing = [node for node in self.site.nodes if self._views.latest(node) is None]
+            if kernel.now_s >= until_s or (looked and not missing):
+                self._advance(Started())
+            else:
+                kernel.at(min(until_s, kernel.now_s + _ASK_S), wait)
+
+        self.world.prober(self.site).first_look(lambda: looked.append(True))
+        kernel.at(kernel.now_s, wait, priority=1)
 
     # the session
 

@@ -32,15 +32,12 @@ class Way:
 
 @dataclass
 class Site:
-    """One per device. `ways` are those between its nodes; `learned` is what its policies keep between jobs, `heard` the
-    newest look at each node that has come to it.
-    """
+    """One per device. `ways` are those between its nodes; `learned` is what its policies keep between jobs."""
 
     device: SimNode
     nodes: Mapping[NodeId, SimNode]
     ways: Mapping[Ends, Way]
     learned: dict[str, State] = field(default_factory=dict)
-    heard: dict[NodeId, Telemetry] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.topology = Topology(tuple(_node(each) for each in self.nodes.values()))

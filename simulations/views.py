@@ -24,6 +24,7 @@ class Views:
         self._outlook = world.outlook(demand, site)
         self._news = News()
         self._began_s = world.kernel.now_s
+        self._heard: dict[NodeId, Telemetry] = {}
         self.codecs: tuple[CodecEstimate, ...] = self._outlook.codecs
 
     def at(
@@ -54,6 +55,10 @@ class Views:
             in_flight=in_flight,
         )
 
+    def latest(self, node: NodeId) -> Telemetry | None:
+        """The newest look at a node that has come since the job began."""
+        return self._world.latest(self._site, node, self._heard)
+
     def planned(self) -> None:
         """A plan was made by what is believed now: what drifts from here on is news."""
         self._news.planned(self._site.rates_bits_per_s(self._latest()))
@@ -76,7 +81,7 @@ class Views:
 
     def silences(self) -> Iterator[Occasion]:
         """Nodes that fell silent, or are heard again, since this was asked last."""
-        ages_s = {node: self._age_s(self._world.latest(self._site, node)) for node in self._site.others}
+        ages_s = {node: self._age_s(self.latest(node)) for node in self._site.others}
         return self._news.silences(ages_s)
 
     def refused(self, node: NodeId, retry_after_s: float) -> None:
@@ -91,7 +96,7 @@ class Views:
         """Those of the nodes that were lost which may be tried again."""
         if not left_out:
             return []
-        ages_s = {node: self._age_s(self._world.latest(self._site, node)) for node in left_out}
+        ages_s = {node: self._age_s(self.latest(node)) for node in left_out}
         return self._news.returned(left_out, ages_s, self._world.kernel.now_s)
 
     def hands_on(self, before: Segment, after: Segment) -> bool:
@@ -109,7 +114,7 @@ class Views:
         )
 
     def _knowledge(self, node: NodeId, *, ours: bool) -> NodeKnowledge:
-        spec, look = self._site.nodes[node].spec, self._world.latest(self._site, node)
+        spec, look = self._site.nodes[node].spec, self.latest(node)
         return NodeKnowledge(
             profile=spec.profile,
             telemetry=look,
@@ -120,7 +125,7 @@ class Views:
         )
 
     def _latest(self) -> dict[NodeId, Telemetry]:
-        looks = {node: self._world.latest(self._site, node) for node in self._site.nodes}
+        looks = {node: self.latest(node) for node in self._site.nodes}
         return {node: look for node, look in looks.items() if look is not None}
 
     def _age_s(self, look: Telemetry | None) -> float:

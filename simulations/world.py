@@ -133,6 +133,7 @@ class World:
         for name in site.nodes:
             watch = self._watches.setdefault(name, _Watch(Crossings(name)))
             if not watch.listeners:
+                self.nodes[name].latest.clear()  # nobody kept what it told before
                 self.kernel.at(self.kernel.now_s, self._sample, (name, watch))
             watch.listeners[listener] = site
 
@@ -145,18 +146,18 @@ class World:
                 if not watch.listeners:
                     del self._watches[name]  # who watches later begins anew
 
-    def latest(self, site: Site, name: NodeId) -> Telemetry | None:
-        """The newest look at a node that has come to the device; `at_s` is when it came."""
+    def latest(self, site: Site, name: NodeId, heard: dict[NodeId, Telemetry]) -> Telemetry | None:
+        """The newest look at a node that has come to the device; `at_s` is when it came. `heard` has those before."""
         node, way = self.nodes[name], site.ways.get((name, site.device.id))
         delay_s = way.delay_s if way is not None else 0.0
         if way is None or self.media.carries(way.media):
             for look in reversed(node.latest):
                 if look.at_s + delay_s <= self.kernel.now_s:
-                    before = site.heard.get(name)
+                    before = heard.get(name)
                     if before is None or before.at_s != look.at_s + delay_s:
-                        site.heard[name] = replace(look, at_s=look.at_s + delay_s)
+                        heard[name] = replace(look, at_s=look.at_s + delay_s)
                     break
-        return site.heard.get(name)
+        return heard.get(name)
 
     def _sample(self, what: tuple[NodeId, _Watch]) -> None:
         name, watch = what

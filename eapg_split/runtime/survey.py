@@ -1,6 +1,5 @@
 """What this device knows of its nodes and links at one moment: for somebody who plans elsewhere."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -56,7 +55,7 @@ async def survey(job: Job, cluster: Cluster) -> Survey:
     async with watched(cluster) as watch:
         views = Views(job, cluster, workload, watch)
         try:
-            await asyncio.gather(views.prepare(_LISTEN_S), _listen(watch, topology))
+            await views.prepare(_LISTEN_S)
         finally:
             await views.close()
         estimates = views.at(0, frozenset()).estimates
@@ -66,16 +65,6 @@ async def survey(job: Job, cluster: Cluster) -> Survey:
     relayed = frozenset(ends for ends in others if _leads_home(views, *ends))
     ages_s = _ages_s(cluster, heard, relayed)
     return Survey(topology, estimates, heard, ages_s, relayed, cluster.missing)
-
-
-async def _listen(watch: NodeWatch, topology: Topology) -> None:
-    """Until every node was heard; who says nothing in time is planned with as it is known without."""
-    try:
-        async with asyncio.timeout(_LISTEN_S):
-            while any(watch.latest(node.id) is None for node in topology.nodes):  # noqa: ASYNC110  # tasks fill it
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        return
 
 
 def _heard(watch: NodeWatch, topology: Topology) -> dict[NodeId, Heard]:

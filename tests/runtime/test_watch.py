@@ -184,3 +184,14 @@ async def test_a_source_that_raises_makes_everything_unknown() -> None:
         assert await senses.look() == Telemetry()
     assert not (await senses.look()).charge.known
     senses.close()
+
+
+async def test_who_waits_for_looks_waits_for_all_of_them_and_not_for_ever() -> None:
+    watch, loop = NodeWatch(), asyncio.get_running_loop()
+    edge, cloud = NodeId("edge"), NodeId("cloud")
+    loop.call_soon(watch.seen, edge, Telemetry())
+    began = loop.time()
+    await watch.heard([edge], within_s=20.0)
+    assert loop.time() - began < 10.0
+    await watch.heard([edge, cloud], within_s=0.05)
+    assert watch.latest(cloud) is None
