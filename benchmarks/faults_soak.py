@@ -18,7 +18,7 @@ async def measure(*, minutes: float, seed: int, say: Callable[[str], None]) -> A
     async with open_testbed(seed=seed, hands_on=True) as testbed:
         soak = await run_soak(testbed, 60 * minutes, seed=seed, say=say)
     struck = ", ".join(f"{fault} {count}" for fault, count in sorted(soak.faults.items()))
-    name = f"soak of {soak.seconds / 60:.0f} minutes, {soak.jobs} jobs, {soak.faults.total()} faults"
+    name = f"soak of {round(soak.seconds / 60, 1):g} minutes, {soak.jobs} jobs, {soak.faults.total()} faults"
     say(f"{name}: {struck}")
     yield Row(
         f"{name}: jobs lost",

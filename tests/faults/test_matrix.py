@@ -30,7 +30,6 @@ CHOSEN = (
     Cell(Fault.RESTART, Phase.INSIDE_A_STEP, Target.DEVICE),
 )
 MOST_REDONE = 1
-_ASKED_AGAIN = {Cell(Fault.WRONG_SIZES, Phase.BEFORE_COMMIT, Target.CLOUD)}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -50,6 +49,4 @@ def test_every_fault_and_every_phase_is_there() -> None:
 async def test_a_job_survives(testbed: Testbed, cell: Cell) -> None:
     trial = await run_trial(testbed, cell)
     assert trial.ends_right, str(trial)
-    if trial.redone > MOST_REDONE and cell in _ASKED_AGAIN:
-        pytest.xfail(f"a node that lies is asked again, and each time computes a step for nothing: {trial}")
     assert trial.redone <= MOST_REDONE, str(trial)
