@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from eapg_split.domain.plan import Plan, Segment
-from eapg_split.domain.session import (
+from eapg_split.domain.session import advance
+from eapg_split.domain.session_words import (
     CancelRequested,
     Done,
     Event,
@@ -24,7 +25,6 @@ from eapg_split.domain.session import (
     SegmentHandedBack,
     Started,
     State,
-    advance,
 )
 from eapg_split.domain.topology import NodeId
 from eapg_split.errors import CapacityExceeded, EapgError, InfeasiblePlan, NodeUnavailable

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
-from eapg_split.domain.session import (
+from eapg_split.domain.session import advance
+from eapg_split.domain.session_words import (
     Action,
     Event,
     Failed,
@@ -19,7 +20,6 @@ from eapg_split.domain.session import (
     Started,
     State,
     StopSegment,
-    advance,
 )
 from eapg_split.domain.topology import NodeId
 from eapg_split.domain.workload import Workload

@@ -16,19 +16,16 @@ from eapg_split.runtime.arriving import ArrivingCheckpoints
 from eapg_split.runtime.checkpoint import Checkpoint, Departure, KeptTensor
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.events import (
-    Accepted,
     CheckpointCame,
-    CheckpointKept,
     Goodput,
     Hop,
     JobEvent,
-    Passage,
-    Returning,
     SegmentEvent,
 )
-from eapg_split.runtime.handoff import Coded, Declaration, SameAsInput
+from eapg_split.runtime.handoff import Coded, SameAsInput
 from eapg_split.runtime.handoff_spans import HandoffSpans
 from eapg_split.runtime.links import on_link
+from eapg_split.runtime.passages import Passages
 from eapg_split.runtime.peer import Onward, SegmentDone, SegmentOrder
 from eapg_split.runtime.recall import HandBack, Recall
 from eapg_split.runtime.sending import Sending
@@ -92,7 +89,8 @@ class RemoteSegments:
         budget = task.checkpoint.budget.without(departure.share)
         order = self._ordered(task, budget)
         own = self._cluster.worker.setup.node
-        passage = _Passages(task, departure, own)
+        step = task.order.start_step
+        passage = Passages((own, task.node), step, task.plan.codec_at(step), departure.outgoing)
         instruments = self._cluster.worker.setup.instruments
         spans = HandoffSpans(instruments, order.session, lambda step: task.workload.stage_of(step).name)
         arriving = ArrivingCheckpoints(self._codecs, departure.arrives)
@@ -240,73 +238,3 @@ def _arrived(item: object, departure: Departure, done: SegmentDone, node: NodeId
             if kept.tensor.shape == tensor.shape:
                 return kept.called(tensor)
     raise CorruptPayload(f"Node {node} named a tensor that it did not get.", node_id=node)
-
-
-class _Passages:
-    """The two ways of one segment's states, as events."""
-
-    def __init__(self, task: Assignment, departure: Departure, own: NodeId) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._ends = own, task.node
-        self._step = task.order.start_step
-        self._codec = task.plan.codec_at(self._step)
-        self._outgoing = departure.outgoing
-        self._coded_before_s = departure.outgoing.encode_s
-        self._began = self._returning = self._loop.time()
-
-    def noted(self, event: SegmentEvent) -> JobEvent | SegmentEvent:
-        """The event, or what it says in a job's terms."""
-        own, node = self._ends
-        match event:
-            case Accepted(decode_s):
-                encode_s = self._outgoing.encode_s - self._coded_before_s
-                return Hop(
-                    source=own,
-                    target=node,
-                    step=self._step,
-                    codec=self._codec,
-                    raw_bytes=self._outgoing.declaration.raw_bytes,
-                    wire_bytes=self._outgoing.body_bytes,
-                    seconds=self._loop.time() - self._began,
-                    start_s=self._began,
-                    encode_s=encode_s,
-                    decode_s=decode_s,
-                    sent=_names(self._outgoing.declaration),
-                )
-            case Returning():
-                self._returning = self._loop.time()
-            case CheckpointCame(step, declaration, encodings, seconds):
-                return CheckpointKept(
-                    node=node,
-                    step=step,
-                    codec=next((item.codec for item in declaration.coded), self._codec),
-                    raw_bytes=declaration.raw_bytes,
-                    wire_bytes=sum(encoding.body_bytes for encoding in encodings.values()),
-                    seconds=seconds,
-                    at_s=self._loop.time(),
-                )
-            case Passage(outbound, size, seconds, moment_s):
-                source, target = (own, node) if outbound else (node, own)
-                return Goodput(source, target, size, seconds, moment_s)
-        return event
-
-    def home(self, done: SegmentDone, codec: str) -> Hop:
-        """The way back, which ends with its last part; previews may follow it."""
-        own, node = self._ends
-        return Hop(
-            source=node,
-            target=own,
-            step=done.stop_step,
-            codec=codec,
-            raw_bytes=done.declaration.raw_bytes,
-            wire_bytes=done.body_bytes,
-            seconds=max(done.arrived_s, self._returning) - self._returning,
-            start_s=self._returning,
-            encode_s=done.encode_s,
-            decode_s=done.decode_s,
-            sent=_names(done.declaration),
-        )
-
-
-def _names(declaration: Declaration) -> tuple[str, ...]:
-    return tuple(item.tensor.name for item in declaration.coded)

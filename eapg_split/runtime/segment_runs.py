@@ -11,7 +11,7 @@ from eapg_split.codecs.base import Fidelity
 from eapg_split.domain.error_budget import ErrorBudget
 from eapg_split.domain.latent import Latent
 from eapg_split.domain.plan import Plan, Segment
-from eapg_split.domain.session import (
+from eapg_split.domain.session_words import (
     Answer,
     Running,
     SegmentAbandoned,
@@ -32,6 +32,7 @@ from eapg_split.runtime.job_events import JobEvents
 from eapg_split.runtime.memory import peak_resident_bytes
 from eapg_split.runtime.output import Output
 from eapg_split.runtime.peer import SegmentOrder
+from eapg_split.runtime.preparing import Preparations
 from eapg_split.runtime.recall import HandBack, Recall
 from eapg_split.runtime.remote import Assignment, RemoteSegments
 from eapg_split.runtime.replanner import InFlight, Replanner
@@ -71,7 +72,7 @@ class SegmentRuns:
         self._remote = RemoteSegments(cluster, self._fidelity, self._step_there, self._keep)
         self._recall = Recall()
         self._planner: Replanner | None = None
-        self._preparing: set[asyncio.Task[None]] = set()
+        self._preparations = Preparations()
 
     def start_from(self, checkpoint: Checkpoint) -> None:
         """What is before it was computed by an earlier daemon."""
@@ -178,21 +179,12 @@ class SegmentRuns:
         """Lets the plan's other nodes load their weights while the first steps are computed."""
         for segment in plan.segments:
             if not self._cluster.is_own(segment.node):
-                task = asyncio.create_task(self._prepare(plan, segment))
-                self._preparing.add(task)
-                task.add_done_callback(self._preparing.discard)
+                peer = self._cluster.peer(segment.node)
+                self._preparations.begin(peer, self._order(plan, segment, 1))
 
     async def close(self) -> None:
         """Waits for nobody any more."""
-        for task in self._preparing:
-            task.cancel()
-        await asyncio.gather(*self._preparing, return_exceptions=True)
-
-    async def _prepare(self, plan: Plan, segment: Segment) -> None:
-        try:
-            await self._cluster.peer(segment.node).prepare(self._order(plan, segment, 1))
-        except EapgError as error:
-            _log.info("node %s is not prepared: %s", segment.node, error)  # the hand-off will tell
+        await self._preparations.close()
 
     def _chain(self, state: Running, routes: Routes) -> Chain:
         chain = [state.segment]

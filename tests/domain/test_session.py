@@ -8,11 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eapg_split.domain.plan import Cut, Plan, Segment
-from eapg_split.domain.session import (
+from eapg_split.domain.session import MAX_ABANDONED, MAX_ATTEMPTS, MAX_REFUSED, advance
+from eapg_split.domain.session_words import (
     FINAL,
-    MAX_ABANDONED,
-    MAX_ATTEMPTS,
-    MAX_REFUSED,
     Action,
     Answer,
     Cancelled,
@@ -35,7 +33,6 @@ from eapg_split.domain.session import (
     Started,
     State,
     StopSegment,
-    advance,
 )
 from eapg_split.domain.topology import NodeId
 from eapg_split.errors import (
