@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from simulations.faults import Fault
 from simulations.generators import GENERATORS
 from simulations.node_link import read_node_link
 from simulations.nodes import NodeSpec
+from simulations.pipeedge import PipeEdge, read_pipeedge
 from simulations.presets import MODELS, NODES, Table
 from simulations.scenario import Scenario
 from simulations.simulation import Setup
@@ -55,10 +57,14 @@ class _Builder:
     media: dict[str, RateTrace] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)  # of the media
     ways: dict[tuple[NodeId, NodeId], Way] = field(default_factory=dict)
+    models: dict[str, str] = field(default_factory=dict)  # of PipeEdge's, by their workloads
 
     def built(self) -> Setup:
         tables = self.scenario.tables
         workloads = {name: self._workload(name, table) for name, table in tables["workloads"].items()}
+        self.models = {
+            name: table["model"] for name, table in tables["workloads"].items() if "model" in table
+        }
         stages = {stage.name for workload in workloads.values() for stage in workload.stages}
         for where, node, media, links in self._networks():
             for name, table in node.items():
@@ -102,13 +108,31 @@ class _Builder:
             raise self.scenario.wrong(where, f"there are two nodes {taken!r}: give one another name.")
         full = {**_NODE, **NODES.get(table.get("like", ""), {}), **table}
         try:
-            spec = _spec(NodeId(name), full, stages)
+            spec = _spec(NodeId(name), full, stages, self._profiled(table))
         except EapgError as error:
             raise self.scenario.wrong(where, error.message) from error
         self.nodes.update((each, replace(spec, id=NodeId(each))) for each in names)
         self.names[name] = names
         for each in names:
             self.names.setdefault(each, [each])
+
+    def _profiled(self, table: Table) -> dict[str, StageCost]:
+        """What PipeEdge's profiles say of the node. Raises InvalidRequest where they are wanted and missing."""
+        if not self.models:
+            return {}
+        if "type" not in table:
+            raise InvalidRequest("a node that computes a model of PipeEdge's needs a type of its devices.")
+        costs = dict[str, StageCost]()
+        for model in self.models.values():
+            costs |= self._pipeedge.costs(table["type"], model)
+        return costs
+
+    @cached_property
+    def _pipeedge(self) -> PipeEdge:
+        folder = self.scenario.tables.get("pipeedge")
+        if folder is None:
+            raise InvalidRequest("a model needs PipeEdge's profiles: add pipeedge = FOLDER at the top.")
+        return read_pipeedge(self._beside(folder))
 
     def _named(self, where: Sequence[str | int], name: str) -> list[str]:
         if name not in self.names:
@@ -187,6 +211,8 @@ class _Builder:
             wishes["steps"] = tuple(table["steps"])
         privacy = Privacy(table.get("privacy", Privacy.PROMPT_LOCAL))
         try:
+            if "model" in table:
+                return self._pipeedge.workload(table["model"])
             return unroll(Request(table.get("prompt", "A cat running"), **wishes, privacy=privacy))
         except InvalidRequest as error:
             raise self.scenario.wrong(("workloads", name), error.message) from error
@@ -241,7 +267,7 @@ class _Builder:
                 )
 
 
-def _spec(name: NodeId, table: Table, stages: set[str]) -> NodeSpec:
+def _spec(name: NodeId, table: Table, stages: set[str], profiled: Mapping[str, StageCost]) -> NodeSpec:
     """One node of a table that holds all that it needs. Raises InvalidRequest."""
     strange = set(table.get("stages", ())) - stages
     if strange:
@@ -264,7 +290,10 @@ def _spec(name: NodeId, table: Table, stages: set[str]) -> NodeSpec:
     return NodeSpec(
         name,
         Tier(table["tier"]),
-        {stage: cost(own.get(stage, table["flops_per_s"])) for stage in sorted(stages)},
+        {
+            stage: profiled.get(stage) or cost(own.get(stage, table["flops_per_s"]))
+            for stage in sorted(stages)
+        },
         memory_bytes=int(table["memory_mb"] * 1e6) if "memory_mb" in table else None,
         cell=_cell(table["battery"]) if "battery" in table else None,
         heat=ThermalModel(air_c=table["heat"].get("air_c", 25.0)) if "heat" in table else None,

@@ -141,3 +141,51 @@ def test_arrivals_come_from_files_and_at_random(tmp_path: Path) -> None:
     (tmp_path / "jobs.csv").write_text("at_s,device\nsoon,a\n")
     with pytest.raises(InvalidRequest, match=r"jobs.csv, line 2: at_s must be seconds"):
         read_arrivals(tmp_path / "jobs.csv")
+
+
+MODELS = """
+tiny: {layers: 2, mem_MB: [10, 20], parameters_in: 50000, parameters_out: [100000, 1000]}
+"""
+TYPES = """
+slow: {bw_Mbps: 100, mem_MB: 512, model_profiles: {tiny: [{batch_size: 4, dtype: torch.float32, time_s: [2.0, 3.0]}]}}
+fast: {bw_Mbps: 100, mem_MB: 512, model_profiles: {tiny: [{batch_size: 4, dtype: torch.float32, time_s: [0.2, 0.3]}]}}
+"""
+LAYERS = (
+    SMALL.replace('title = "Small"', 'title = "Small"\npipeedge = "."')
+    .replace("seconds = 1\nsteps = [2, 1, 1, 1]", 'model = "tiny"')
+    .replace('like = "phone"', 'like = "laptop"\ntype = "slow"')
+    .replace('like = "edge-box"', 'like = "edge-box"\ntype = "fast"\nnoise = 0')
+)
+
+
+def test_a_model_that_pipeedge_profiled_runs_layer_by_layer(tmp_path: Path) -> None:
+    (tmp_path / "models.yml").write_text(MODELS)
+    (tmp_path / "device_types.yml").write_text(TYPES)
+    scenario = parse_scenario(tmp_path / "mine.toml", LAYERS)
+    setup = build(scenario, seed=1)
+    assert [stage.name for stage in setup.demands[0][0].workload.stages] == [
+        "input",
+        "layer1",
+        "layer2",
+        "output",
+    ]
+    (outcome,) = simulate(setup, seed=1).outcomes
+    assert outcome.nodes == ["phone", "edge", "phone"]
+    assert 0.5 < outcome.latency_s < 2.0  # 800 kB there, half a second of computing, and little back
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('type = "slow"', "", "needs a type"),
+        ('type = "slow"', 'type = "slower"', "no type of device 'slower'"),
+        ('model = "tiny"', 'model = "huge"', "no model 'huge'"),
+        ('pipeedge = "."', "", "add pipeedge = FOLDER"),
+        ('pipeedge = "."', 'pipeedge = "elsewhere"', "cannot be read"),
+    ],
+)
+def test_what_is_missing_of_pipeedge_is_said(tmp_path: Path, old: str, new: str, words: str) -> None:
+    (tmp_path / "models.yml").write_text(MODELS)
+    (tmp_path / "device_types.yml").write_text(TYPES)
+    with pytest.raises(InvalidRequest, match=words):
+        build(parse_scenario(tmp_path / "mine.toml", LAYERS.replace(old, new)), seed=1)
