@@ -11,9 +11,9 @@ from typing import Final
 from eapg_split.errors import NodeUnavailable
 
 HEARTBEAT_S: Final = 1.0
-LOST_AFTER_S: Final = 3 * HEARTBEAT_S
+LOST_AFTER_S: Final = 2.75 * HEARTBEAT_S  # less than three of them, as a busy machine looks late
 STILL_S: Final = 10.0  # for which a result that has begun to come may stand still at a node that is alive
-_TICK_S: Final = HEARTBEAT_S / 2
+_TICK_S: Final = HEARTBEAT_S / 4
 
 
 class Pulse:
@@ -31,7 +31,7 @@ class Pulse:
         self._moved += moved
 
     async def watch(self) -> None:
-        """Raises NodeUnavailable once nothing was heard for three heartbeats, or a result stood still for long."""
+        """Raises NodeUnavailable once nothing was heard for almost three heartbeats, or a result stood still for long."""
         silent = still = 0
         heard = moved = -1
         while True:
