@@ -31,7 +31,7 @@ class Pulse:
         self._moved += moved
 
     async def watch(self) -> None:
-        """Raises NodeUnavailable once nothing was heard for almost three heartbeats, or a result stood still for long."""
+        """Raises NodeUnavailable once nothing was heard for long, or a result stood still."""
         silent = still = 0
         heard = moved = -1
         while True:

@@ -33,6 +33,7 @@ from eapg_split.runtime.memory import peak_resident_bytes
 from eapg_split.runtime.output import Output
 from eapg_split.runtime.peer import SegmentOrder
 from eapg_split.runtime.preparing import Preparations
+from eapg_split.runtime.progress import Progress
 from eapg_split.runtime.recall import HandBack, Recall
 from eapg_split.runtime.remote import Assignment, RemoteSegments
 from eapg_split.runtime.replanner import InFlight, Replanner
@@ -47,7 +48,7 @@ Chain = tuple[Segment, ...]
 
 
 class SegmentRuns:
-    """One per job. Keeps the checkpoint with which the segment begins, and the newest one, with which the next does."""
+    """One per job."""
 
     def __init__(
         self,
@@ -66,17 +67,16 @@ class SegmentRuns:
         self._workload = workload
         self._output = output
         self._events = events
-        self._keep_on_disk = keep
-        self._checkpoint = Checkpoint(0, self._worker.setup.codecs, {}, ErrorBudget(job.quality_db))
-        self._newest = self._checkpoint
-        self._remote = RemoteSegments(cluster, self._fidelity, self._step_there, self._keep)
+        first = Checkpoint(0, self._worker.setup.codecs, {}, ErrorBudget(job.quality_db))
+        self._progress = Progress(first, keep)
+        self._remote = RemoteSegments(cluster, self._fidelity, self._step_there, self._progress.add)
         self._recall = Recall()
         self._planner: Replanner | None = None
         self._preparations = Preparations()
 
     def start_from(self, checkpoint: Checkpoint) -> None:
         """What is before it was computed by an earlier daemon."""
-        self._checkpoint = self._newest = checkpoint
+        self._progress.start_from(checkpoint)
 
     async def run(self, state: Running, planner: Replanner) -> Answer:
         """Runs `state.segment`, and says what came of it; `planner` may end it early.
@@ -85,7 +85,8 @@ class SegmentRuns:
         """
         segment, attempt = state.segment, state.attempt
         if attempt == 1:
-            self._recall, self._checkpoint = Recall(), self._newest
+            self._recall = Recall()
+            self._progress.begin()
         if attempt > _AT_ONCE:
             await asyncio.sleep(_BACKOFF_S * 2 ** (attempt - _AT_ONCE - 1))
         chain = self._chain(state, planner.routes)
@@ -110,16 +111,6 @@ class SegmentRuns:
         if planner.decided or step < chain[-1].stop_step:
             return SegmentHandedBack(segment, attempt, step, unasked=not planner.decided)
         return SegmentCommitted(segment, attempt, step)
-
-    def _keep(self, checkpoint: Checkpoint) -> None:
-        """A newer state is here, whole: what fails from now on goes on from there."""
-        self._newest = checkpoint
-        if self._leaves_budget(checkpoint):
-            self._keep_on_disk(checkpoint)
-
-    def _leaves_budget(self, checkpoint: Checkpoint) -> bool:
-        """Whether a job that goes on from there can still reach its quality."""
-        return checkpoint.budget == self._checkpoint.budget or checkpoint.budget.has_left
 
     async def _failed(
         self, state: Running, chain: Chain, error: EapgError, planner: Replanner
@@ -149,31 +140,16 @@ class SegmentRuns:
 
     def _is_waste(self, node: NodeId, error: EapgError, reached: int) -> bool:
         """Whether a node has computed what nobody can use: each time that it is asked again costs as much."""
-        computed = reached > self._newest.step
+        computed = reached > self._progress.newest.step
         return computed and isinstance(error, CorruptPayload) and not self._cluster.is_own(node)
 
     async def _fall_back(self, chain: Chain) -> int:
-        """Where the job goes on: before the step of the newest state, or 0 for where the segment began.
-
-        A state that came through a lossy codec is used where that leaves something of the error budget.
-        """
-        newest = self._newest
-        if newest is self._checkpoint:
-            return 0
-        try:
-            await newest.latent()
-        except CorruptPayload as error:
-            _log.warning("session %s: a checkpoint is of no use: %s", self._job.session, error)
-            usable = False
-        else:
-            usable = self._leaves_budget(newest)
-        if not usable:
-            self._newest = self._checkpoint
-            return 0
+        """Before which step the job goes on; what comes before it stays done, whoever was lost."""
+        step = await self._progress.fall_back()
         for part in chain:
-            if part.start_step < newest.step:
-                self._commit(part, min(part.stop_step, newest.step), 0)
-        return newest.step
+            if part.start_step < step:
+                self._commit(part, min(part.stop_step, step), 0)
+        return step
 
     def prepare(self, plan: Plan) -> None:
         """Lets the plan's other nodes load their weights while the first steps are computed."""
@@ -226,7 +202,7 @@ class SegmentRuns:
     async def _run_here(self, state: Running) -> int:
         segment, last = state.segment, self._workload.steps - 1
         stop = min(segment.stop_step, last)
-        latent, reached = await self._checkpoint.latent(), segment.start_step
+        latent, reached = await self._progress.began.latent(), segment.start_step
         if segment.start_step < stop:
             order = self._order(state.plan, replace(segment, stop_step=stop), state.attempt)
             done = await self._worker.execute(
@@ -240,7 +216,7 @@ class SegmentRuns:
         return reached
 
     def _reached_here(self, step: int, state: Latent) -> None:
-        self._keep(self._newest.followed_by(step, state))
+        self._progress.add(self._progress.newest.followed_by(step, state))
 
     async def _decode(self, segment: Segment, latent: Latent) -> None:
         loop, steps = asyncio.get_running_loop(), self._workload.steps
@@ -254,7 +230,7 @@ class SegmentRuns:
 
     async def _run_there(self, state: Running, chain: Chain) -> int:
         checkpoint, done = await self._remote.run(self._assignment(state, chain))
-        self._keep(checkpoint)
+        self._progress.add(checkpoint)
         peaks = {state.segment.node: done.peak_rss_bytes, **done.further_peaks}
         for part in chain:
             if part.start_step < done.stop_step:
@@ -266,7 +242,7 @@ class SegmentRuns:
         node, plan = state.segment.node, state.plan
         wait_s = self._planner.ready_in_s(node) if self._planner is not None else 0.0
         return Assignment(
-            node, order, plan, self._workload, self._checkpoint, self._recall, chain[1:], wait_s
+            node, order, plan, self._workload, self._progress.began, self._recall, chain[1:], wait_s
         )
 
     def _order(self, plan: Plan, segment: Segment, attempt: int) -> SegmentOrder:

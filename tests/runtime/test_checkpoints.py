@@ -138,14 +138,14 @@ class Breaks(LoopbackPeer):
         self, order: SegmentOrder, state: Outgoing, emit: Emit, *, recall: Recall | None = None
     ) -> SegmentDone:
         self.orders.append(order)
-        home = 0
+        home = asyncio.Event()
 
         async def note(event: SegmentEvent) -> None:
-            nonlocal home
-            if isinstance(event, CheckpointCame):
-                home = event.step
             await emit(event)
-            if isinstance(event, StepDone) and home >= self._step and not self._broke:
+            if isinstance(event, CheckpointCame) and event.step >= self._step:
+                home.set()
+            if isinstance(event, StepDone) and event.step >= self._step and not self._broke:
+                await home.wait()
                 self._broke = True
                 raise self._error
 
