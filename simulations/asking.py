@@ -16,6 +16,7 @@ from eapg_split.planner.policy import (
     Refusal,
     RevisingPolicy,
     Revision,
+    State,
 )
 
 _FAILURES: Final = 3  # after which a policy is not asked again
@@ -65,6 +66,18 @@ class Asked:
                 self._learner.observe(measurement)
             except Exception:
                 self.failures += 1
+
+    def load(self, state: State | None) -> None:
+        """Gives a policy that learns what it knew after an earlier job; what it cannot read it does without."""
+        if self._learner is not None and state is not None:
+            try:
+                self._learner.load_state_dict(state)
+            except Exception:
+                self.failures += 1
+
+    def state(self) -> State | None:
+        """What a policy that learns wants to keep."""
+        return None if self._learner is None else self._learner.state_dict()
 
     def _fall_back(self, view: PlanView, infeasible: InfeasiblePlan | None) -> Plan:
         for policy in fallbacks():

@@ -15,21 +15,18 @@ from eapg_split.domain.workload import Workload
 from eapg_split.eapg.workload import unroll
 from eapg_split.errors import EapgError, InvalidRequest
 from eapg_split.planner import resolve
-from eapg_split.planner.models.battery import Battery
-from eapg_split.planner.models.radio import Technology
-from eapg_split.planner.models.thermal import ThermalModel
 from eapg_split.planner.policy import Goal, Objective
 from simulations.arrivals import Arrivals, Listed, Poisson, read_arrivals
-from simulations.body import Cell
 from simulations.faults import Fault
 from simulations.generators import GENERATORS
 from simulations.node_link import read_node_link
 from simulations.nodes import NodeSpec
 from simulations.pipeedge import PipeEdge, read_pipeedge
-from simulations.presets import MODELS, NODES, Table
+from simulations.presets import MODELS, Table
 from simulations.scenario import Scenario
 from simulations.simulation import Setup
 from simulations.sites import Way
+from simulations.specs import spec_of
 from simulations.streams import stream
 from simulations.traces import RateTrace, read_mahimahi, read_throughput, synthetic, with_blackouts
 from simulations.world import Demand, Layout
@@ -39,7 +36,6 @@ MAX_WAYS: Final = 1_000_000
 _MODEL_S: Final = 600  # of a synthetic trace, after which it begins again
 _REQUEST: Final = ("seconds", "fps", "width", "height")
 _LIMITS: Final = ("max_energy_j", "max_money", "max_temperature_c")
-_NODE: Final = {"tier": "device", "flops_per_s": 20e9, "overhead_s": 0.005, "load_s": 0.5}
 
 
 def build(scenario: Scenario, seed: int) -> Setup:
@@ -106,9 +102,8 @@ class _Builder:
         taken = next((each for each in names if each in self.nodes), None)
         if taken is not None:
             raise self.scenario.wrong(where, f"there are two nodes {taken!r}: give one another name.")
-        full = {**_NODE, **NODES.get(table.get("like", ""), {}), **table}
         try:
-            spec = _spec(NodeId(name), full, stages, self._profiled(table))
+            spec = spec_of(NodeId(name), table, stages, self._profiled(table))
         except EapgError as error:
             raise self.scenario.wrong(where, error.message) from error
         self.nodes.update((each, replace(spec, id=NodeId(each))) for each in names)
@@ -265,44 +260,3 @@ class _Builder:
                     factor=float(table.get("factor", 0.0)),
                     every_s=table.get("every_s"),
                 )
-
-
-def _spec(name: NodeId, table: Table, stages: set[str], profiled: Mapping[str, StageCost]) -> NodeSpec:
-    """One node of a table that holds all that it needs. Raises InvalidRequest."""
-    strange = set(table.get("stages", ())) - stages
-    if strange:
-        raise InvalidRequest(
-            f"no workload has a stage {min(strange)!r}: there are {', '.join(sorted(stages))}."
-        )
-
-    def cost(flops_per_s: float) -> StageCost:
-        watts = table.get("active_w")
-        return StageCost(
-            table["overhead_s"],
-            flops_per_s,
-            table["load_s"],
-            joules_per_s=watts,
-            entry_flops_per_s=flops_per_s,
-        )
-
-    own = table.get("stages", {})
-    keys = ("price_per_s", "slots", "engines", "batch", "batch_cost", "warm", "load", "drift", "noise")
-    return NodeSpec(
-        name,
-        Tier(table["tier"]),
-        {
-            stage: profiled.get(stage) or cost(own.get(stage, table["flops_per_s"]))
-            for stage in sorted(stages)
-        },
-        memory_bytes=int(table["memory_mb"] * 1e6) if "memory_mb" in table else None,
-        cell=_cell(table["battery"]) if "battery" in table else None,
-        heat=ThermalModel(air_c=table["heat"].get("air_c", 25.0)) if "heat" in table else None,
-        technology=Technology(table["technology"]) if "technology" in table else None,
-        **{key: table[key] for key in keys if key in table},
-    )
-
-
-def _cell(table: Mapping[str, Any]) -> Cell:
-    begin_s, end_s = table.get("plugged_s", (0.0, 0.0))
-    battery = Battery(capacity_wh=table.get("capacity_wh", 19.0))
-    return Cell(table.get("charge", 1.0), battery, table.get("charger_w", 0.0), (begin_s, end_s))

@@ -1,7 +1,6 @@
 """The life of one job in virtual time: what `domain.session` decides is done by nodes and links, and told back."""
 
 import math
-from collections.abc import Iterator
 from typing import Final
 
 from eapg_split.domain.plan import Plan, Segment
@@ -27,21 +26,19 @@ from eapg_split.domain.session_words import (
     State,
 )
 from eapg_split.domain.topology import NodeId
-from eapg_split.errors import CapacityExceeded, EapgError, InfeasiblePlan, NodeUnavailable
-from eapg_split.planner.limits import check_plan
-from eapg_split.planner.placement import rest_of
-from eapg_split.planner.policy import LearningPolicy, Occasion, StepMeasured, TransferMeasured, Trigger
+from eapg_split.errors import CapacityExceeded, EapgError, NodeUnavailable
+from eapg_split.planner.policy import Occasion, StepMeasured, TransferMeasured, Trigger
 from simulations.asking import Asked
 from simulations.flights import Flight
 from simulations.flying import Flying
 from simulations.outcomes import End, Outcome
 from simulations.probes import FIRST_LOOK_S
+from simulations.replanning import Replanner
 from simulations.sites import Site
 from simulations.views import Views
 from simulations.world import Demand, World
 
 _TICK_S: Final = 1.0
-_STALLED_S: Final = 2.0  # without a byte, before the plan is looked at again
 _BACKOFF_S: Final = 0.5
 _ASK_S: Final = 0.01  # between two looks at whether all was heard before the first plan
 
@@ -53,16 +50,14 @@ class JobRun:
         self.world, self.site, self.number = world, site, number
         self.workload = demand.workload
         self._demand = demand
-        self._policy = demand.policy()
-        self._asked = Asked(self._policy)
-        self._views = Views(world, site, demand, known=self._asked.wants_estimates)
-        self.codecs = self._views.codecs
+        self._asked = Asked(demand.policy())
+        views = Views(world, site, demand, known=self._asked.wants_estimates)
+        self.replanner = Replanner(self._asked, views)
+        self.codecs = views.codecs
         self._state: State = Opened(self.workload.steps)
         self._flying: Flying | None = None
         self._flight: Flight | None = None
-        self._decided: Plan | None = None
         self._placed: tuple[tuple[NodeId, int], ...] = ()
-        self._back: set[NodeId] = set()  # noticed while a segment ran
         self._holder: NodeId | None = None  # who computed the last step
         self.outcome = Outcome(number, demand.name, policy_name, site.device.id, world.kernel.now_s)
 
@@ -70,32 +65,25 @@ class JobRun:
         """The job arrives."""
         kernel = self.world.kernel
         self._note("job", policy=self.outcome.policy, device=self.site.device.id, demand=self._demand.name)
-        self._load_state()
+        self._asked.load(self.site.learned.get(self.outcome.policy))
         self.world.watch(self.site, self)
         if self._demand.deadline_s < math.inf:
             kernel.at(kernel.now_s + self._demand.deadline_s, self._late)
         kernel.at(kernel.now_s + _TICK_S, self._tick)
         if self._asked.wants_estimates:
-            self._prepare()
+            self.world.prober(self.site).first_look()
+            kernel.at(kernel.now_s, self._wait, kernel.now_s + FIRST_LOOK_S, priority=1)
         else:
             self._advance(Started())
 
-    def _prepare(self) -> None:
-        """Begins once stale links were looked at and every node has told how it is, but soon in any case."""
-        kernel = self.world.kernel
-        until_s, looked = kernel.now_s + FIRST_LOOK_S, list[bool]()
-
-        def wait(_: object = None) -> None:
-            if self._over or not isinstance(self._state, Opened):
-                return
-            missing = [node for node in self.site.nodes if self._views.latest(node) is None]
-            if kernel.now_s >= until_s or (looked and not missing):
-                self._advance(Started())
-            else:
-                kernel.at(min(until_s, kernel.now_s + _ASK_S), wait)
-
-        self.world.prober(self.site).first_look(lambda: looked.append(True))
-        kernel.at(kernel.now_s, wait, priority=1)
+    def _wait(self, until_s: float) -> None:
+        """Begins once stale links were looked at and every node has told how it is, or at that moment."""
+        kernel, prober = self.world.kernel, self.world.prober(self.site)
+        waits = prober.looking or self.replanner.views.missing
+        if waits and kernel.now_s < until_s and not self._over:
+            kernel.at(min(until_s, kernel.now_s + _ASK_S), self._wait, until_s)
+        else:
+            self._advance(Started())
 
     # the session
 
@@ -108,9 +96,7 @@ class JobRun:
         if self._over:
             return
         left_out = self._state.unavailable if isinstance(self._state, Planning | Running) else frozenset()
-        back = self._back & left_out
-        self._back.clear()
-        for node in sorted(back) + self._views.returned(left_out - back):
+        for node in self.replanner.returned(left_out):
             self._state, _ = advance(self._state, NodeReturned(node))
         self._state, actions = advance(self._state, event)
         for action in actions[:1]:
@@ -124,21 +110,11 @@ class JobRun:
             self._finish(End.FAILED, self._state.error.message)
 
     def _make_plan(self, wanted: MakePlan) -> None:
-        view = self._views.at(wanted.start_step, wanted.unavailable, waiting=wanted.waiting)
-        decided, self._decided = self._decided, None
-        plan: Plan | None = None
-        if decided is not None:
-            try:
-                plan = check_plan(view, rest_of(view, decided))
-            except EapgError:
-                plan = None
-        if plan is None:
-            try:
-                plan = self._asked.plan(view)
-            except EapgError as error:
-                self._advance(PlanFailed(error))
-                return
-            self._views.planned()
+        try:
+            plan = self.replanner.plan(wanted)
+        except EapgError as error:
+            self._advance(PlanFailed(error))
+            return
         self._note_plan(plan, "")
         for segment in plan.segments:
             if segment.node != self.site.device.id and self.site.nodes[segment.node].up:
@@ -152,7 +128,7 @@ class JobRun:
         own = state.segment.node == self.site.device.id
         flight = Flight(state.plan, self._chain(state), state.attempt, state.unavailable, own)
         self._flight, self._flying = flight, Flying(self, flight)
-        wait_s = self._views.ready_in_s(state.segment.node)
+        wait_s = self.replanner.views.ready_in_s(state.segment.node)
         if state.attempt > 1:
             wait_s += _BACKOFF_S * 2 ** (state.attempt - 2)
         if wait_s > 0:
@@ -170,7 +146,7 @@ class JobRun:
         chain, own = [state.segment], self.site.device.id
         for after in state.plan.segments[state.index + 1 :]:
             before = chain[-1]
-            if own in (before.node, after.node) or not self._views.hands_on(before, after):
+            if own in (before.node, after.node) or not self.replanner.views.hands_on(before, after):
                 break
             chain.append(after)
         return tuple(chain)
@@ -185,14 +161,14 @@ class JobRun:
         self._holder, flight.reached = node, step + 1
         self._note("step", step=step, node=node, seconds=round(seconds, 6))
         self._asked.observe(StepMeasured(node, step, seconds))
-        self._look(self._views.stepped(node, step, seconds, arrived=arrived), at_boundary=flight.own)
+        self._look(self.replanner.views.stepped(node, step, seconds, arrived=arrived), at_boundary=flight.own)
 
     def moved(self, source: NodeId, target: NodeId, size_bytes: int, seconds: float) -> None:
         """The device learns what a state took on its way."""
         self._note("hop", source=source, target=target, bytes=size_bytes, seconds=round(seconds, 6))
         if seconds > 0:
             self._asked.observe(TransferMeasured(source, target, size_bytes, seconds))
-        occasion = self._views.moved(source, target)
+        occasion = self.replanner.views.moved(source, target)
         if occasion is not None:
             self._look(occasion)
 
@@ -200,8 +176,8 @@ class JobRun:
         """The state before a step has come home."""
         segment, attempt = flight.segment, flight.attempt
         self._flight = self._flying = None
-        if self._decided is not None or reached < flight.stop_step:
-            unasked = self._decided is None
+        if self.replanner.decided or reached < flight.stop_step:
+            unasked = not self.replanner.decided
             self._advance(SegmentHandedBack(segment, attempt, reached, unasked))
         else:
             self._advance(SegmentCommitted(segment, attempt, reached))
@@ -212,7 +188,7 @@ class JobRun:
         self.outcome.failures += 1
         self._note("lost", node=error.node_id or flight.segment.node, why=error.message)
         if isinstance(error, CapacityExceeded) and error.retry_after_s is not None:
-            self._views.refused(NodeId(error.node_id or flight.segment.node), error.retry_after_s)
+            self.replanner.views.refused(NodeId(error.node_id or flight.segment.node), error.retry_after_s)
         self._advance(SegmentFailed(flight.segment, flight.attempt, error))
 
     # what nodes tell
@@ -240,69 +216,24 @@ class JobRun:
         kernel.at(kernel.now_s + _TICK_S, self._tick)
         if self._flying is not None:
             self._flying.attend()
-        if self._asked.revises:
-            for occasion in (*self._views.silences(), *self._back_again(), *self._stalls()):
-                self._look(occasion)
-
-    def _back_again(self) -> Iterator[Occasion]:
-        flight = self._flight
-        if flight is None:
-            return
-        for node in self._views.returned(flight.unavailable):
-            self._back.add(node)
-            flight.unavailable -= {node}
-            yield Occasion(Trigger.NODE, f"{node}, which was lost, may be tried again.", node)
-
-    def _stalls(self) -> Iterator[Occasion]:
-        sending = self._flight.sending if self._flight is not None else None
-        if sending is None:
-            return
-        transfer = sending.transfer(self.world.kernel.now_s)
-        if transfer.stalled_s >= _STALLED_S:
-            words = f"Nothing has gone from {transfer.source} to {transfer.target} for {transfer.stalled_s:.1f} s."
-            yield Occasion(Trigger.STALL, words, transfer.target)
-
-    # looks at the plan
+        for occasion in self.replanner.noticed(self._flight):
+            self._look(occasion)
 
     def _look(self, occasion: Occasion, *, at_boundary: bool = False) -> None:
-        """Asks the policy about what is left, as the runtime does: at its boundaries, and when something happens."""
-        flight = self._flight
-        if flight is None or not self._asked.revises or self._over:
+        """Asks the policy about what is left, and ends what runs where a new plan leaves its nodes."""
+        flight, flying = self._flight, self._flying
+        if flight is None or flying is None or self._over:
             return
-        step = flight.next_boundary(at_boundary=at_boundary)
-        if step >= self.workload.steps - 1:
+        found = self.replanner.look(flight, occasion, at_boundary=at_boundary)
+        if found is None:
             return
-        sending = flight.sending
-        transfer = sending.transfer(self.world.kernel.now_s) if sending is not None else None
-        there = transfer is None and not flight.own and step < flight.stop_step
-        holder = flight.node_at(step - 1) if there and step > flight.segment.start_step else None
-        view = self._views.at(step, flight.unavailable, at=holder, in_flight=transfer)
-        current = flight.plan
-        if self._decided is not None and self._decided.start_step <= step:
-            current = self._decided
-        try:
-            revision = self._asked.revise(view, current, occasion)
-            kept = rest_of(view, current)
-        except InfeasiblePlan:
-            return  # the segment that runs goes on: what follows may have changed by then
-        plan = revision.plan
-        if plan is None or (plan.segments, plan.cuts) == (kept.segments, kept.cuts):
-            return
-        self._views.planned()
-        self._decided = plan
-        self._note_plan(plan, f"{occasion.reason} {revision.reason}".strip())
-        self._adopt(flight, plan, step)
-
-    def _adopt(self, flight: Flight, plan: Plan, step: int) -> None:
-        """Ends the segment where the new plan leaves its nodes. What only comes after it needs no hand-back."""
-        assert self._flying is not None
-        stop = flight.parts_at(plan, step)
-        if flight.sending is not None and stop == step:
-            self._flying.abandon()
+        self._note_plan(found.plan, found.reason)
+        if flight.sending is not None and found.stop_step == found.plan.start_step:
+            flying.abandon()
             self._flight = self._flying = None
             self._advance(SegmentAbandoned(flight.segment, flight.attempt))
-        elif stop < flight.stop_step or flight.recall is not None:
-            self._flying.recall(stop)
+        elif found.stop_step < flight.stop_step or flight.recall is not None:
+            flying.recall(found.stop_step)
 
     # the end
 
@@ -327,17 +258,10 @@ class JobRun:
         outcome.end, outcome.why, outcome.ended_s = end, why, self.world.kernel.now_s
         outcome.energy_j += self.site.device.body.idle_w * outcome.latency_s
         outcome.policy_failures = self._asked.failures
-        if isinstance(self._policy, LearningPolicy):
-            self.site.learned[outcome.policy] = self._policy.state_dict()
+        learned = self._asked.state()
+        if learned is not None:
+            self.site.learned[outcome.policy] = learned
         self._note("end", end=end, seconds=round(outcome.latency_s, 6), why=why)
-
-    def _load_state(self) -> None:
-        learned = self.site.learned.get(self.outcome.policy)
-        if learned is not None and isinstance(self._policy, LearningPolicy):
-            try:
-                self._policy.load_state_dict(learned)
-            except Exception:  # a stranger's code; what it cannot read it does without
-                self._asked.failures += 1
 
     def _note_plan(self, plan: Plan, reason: str) -> None:
         """Records a plan; a switch is one that computes elsewhere than the one before it said."""

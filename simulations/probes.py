@@ -36,30 +36,16 @@ class Prober:
         self._looks: dict[NodeId, _Look] = {}
         self.sent_bytes = 0
 
-    def first_look(self, then: Callable[[], None]) -> None:
-        """Looks at stale links, all at once; `then` follows when that is done, a quarter of a second later at most."""
+    def first_look(self) -> None:
+        """Starts a look at each stale link, all at once."""
         rates, own = self._site.device.rates, self._site.device.id
-        stale = [node for node in self._site.others if rates.stale(own, node) or rates.stale(node, own)]
-        self._start(stale)
-        waiting = {node for node in stale if node in self._looks}
-        left = [bool(waiting)]
+        others = self._site.others
+        self._start([node for node in others if rates.stale(own, node) or rates.stale(node, own)])
 
-        def go(_: object = None) -> None:
-            if left[0]:
-                left[0] = False
-                then()
-
-        def ended(node: NodeId) -> None:
-            waiting.discard(node)
-            if not waiting:
-                go()
-
-        if not waiting:
-            then()
-            return
-        for node in waiting:
-            self._looks[node].ended.append(ended)
-        self._kernel.at(self._kernel.now_s + FIRST_LOOK_S, go)
+    @property
+    def looking(self) -> bool:
+        """Whether a look goes on."""
+        return bool(self._looks)
 
     def look_again(self) -> None:
         """Starts a look at links of which nothing was seen for some seconds: fewer where they were dark or changed."""
@@ -87,9 +73,7 @@ class Prober:
 
     def over(self, node: NodeId) -> None:
         """A look has ended."""
-        look = self._looks.pop(node, None)
-        for call in look.ended if look is not None else ():
-            call(node)
+        self._looks.pop(node, None)
 
     def _start(self, nodes: Iterable[NodeId]) -> None:
         if not self._site.device.rates.network.may_probe:
@@ -109,7 +93,6 @@ class _Look:
         self._began_s, self._sent_s, self._size = kernel.now_s, kernel.now_s, 1
         self._flow: Flow | None = None
         self._open = True
-        self.ended: list[Callable[[NodeId], None]] = []
         kernel.at(kernel.now_s + PATIENCE_S, self._too_late)
         self._after(sum(way.delay_s for way in self._ways), self._came_back)
 

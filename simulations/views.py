@@ -10,6 +10,7 @@ from eapg_split.planner.estimates import CodecEstimate, Estimates
 from eapg_split.planner.knowledge import NodeKnowledge
 from eapg_split.planner.news import News, StepSeen
 from eapg_split.planner.policy import Occasion, PlanView, Transfer, Trigger
+from simulations.flights import Flight
 from simulations.sites import Site
 from simulations.world import Demand, World
 
@@ -58,6 +59,21 @@ class Views:
     def latest(self, node: NodeId) -> Telemetry | None:
         """The newest look at a node that has come since the job began."""
         return self._world.latest(self._site, node, self._heard)
+
+    @property
+    def last_step(self) -> int:
+        """The decode step: from there on nothing is left to decide."""
+        return self._workload.steps - 1
+
+    @property
+    def missing(self) -> bool:
+        """Whether some node has not told how it is."""
+        return any(self.latest(node) is None for node in self._site.nodes)
+
+    def transfer(self, flight: Flight) -> Transfer | None:
+        """The state that is on its way to the flight's node, if it is."""
+        sending = flight.sending
+        return None if sending is None else sending.transfer(self._world.kernel.now_s)
 
     def planned(self) -> None:
         """A plan was made by what is believed now: what drifts from here on is news."""
