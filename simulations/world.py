@@ -93,7 +93,7 @@ class World:
         self._sites: dict[NodeId, Site] = {}
         self._probers: dict[NodeId, Prober] = {}
         self._watches: dict[NodeId, _Watch] = {}
-        self._outlooks: dict[tuple[str, NodeId], Outlook] = {}
+        self._outlooks: dict[str, Outlook] = {}
         self._reach: dict[NodeId, list[NodeId]] = {}
         for source, target in layout.ways:
             self._reach.setdefault(source, []).append(target)
@@ -120,11 +120,11 @@ class World:
 
     def outlook(self, demand: Demand, site: Site) -> Outlook:
         """What a new job of that kind begins with."""
-        key = demand.name, site.device.id
-        if key not in self._outlooks:
-            options = codec_options(demand.objective.codec)
-            self._outlooks[key] = Outlook(demand.workload, site.topology, options, objective=demand.objective)
-        return self._outlooks[key].anew()
+        if demand.name not in self._outlooks:
+            options, objective = codec_options(demand.objective.codec), demand.objective
+            first = Outlook(demand.workload, site.topology, options, objective=objective)
+            self._outlooks[demand.name] = first
+        return self._outlooks[demand.name].anew(site.topology)
 
     # watching
 

@@ -87,10 +87,11 @@ class Outlook:
         self._entropy_bits = (0.0, *(_INFORMATION.estimate_bits(*each) for each in specs))
         self._budgets = self._full_budgets()
 
-    def anew(self) -> Self:
-        """The same for another job that begins now: what was worked out for all of them is shared."""
+    def anew(self, topology: Topology) -> Self:
+        """The same for a job that begins now, perhaps elsewhere: what was worked out for all of them is shared."""
         other = copy(self)
-        other._budgets = self._full_budgets()
+        other._topology = topology
+        other._budgets = other._full_budgets()
         return other
 
     def _full_budgets(self) -> dict[NodeId, EntropyBudget]:
