@@ -46,7 +46,8 @@ def beside_others(*, quick: bool) -> Iterator[Row]:
 
 def scale(*, quick: bool) -> Iterator[Row]:
     """The cost of a job as the network grows, and what the largest one takes."""
-    sizes = ((1000, 20_000), (10_000, 50_000)) if quick else ((1000, 200_000), (100_000, 1_000_000))
+    jobs = 50_000 if quick else 1_000_000  # for both: it is the network that grows
+    sizes = ((1000, jobs), (10_000 if quick else 100_000, jobs))
     costs, seconds = [], 0.0
     for devices, jobs in sizes:
         _, seconds = min(

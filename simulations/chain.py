@@ -6,7 +6,6 @@ station is a number, or a heap of as many numbers as it has servers.
 """
 
 from array import array
-from collections.abc import Iterable
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import Final
@@ -56,11 +55,9 @@ class Chains:
 
 
 def ends_s(chains: Chains) -> Floats:
-    """[J] when each job has passed all of its stations.
-
-    What is to come lies in buckets of time, each with about as many events however large the network is; and in
-    compact arrays, as it is the memory that counts once there are many nodes.
-    """
+    """[J] when each job has passed all of its stations."""
+    # What is to come lies in buckets of time, each with about as many events however large the network is; and in
+    # compact arrays, as it is the memory that counts once there are many nodes.
     jobs, length = chains.service_s.shape
     if not jobs:
         return np.zeros(0)
@@ -72,13 +69,15 @@ def ends_s(chains: Chains) -> Floats:
     pools = [[0.0] * count if count > 1 else None for count in chains.servers.tolist()]
     first_s, span_s = float(chains.arrives_s[0]), float(np.ptp(chains.arrives_s))
     per_s = jobs * length / _BUCKET / span_s if span_s > 0 else 1.0  # buckets a second
-    fresh = _by_bucket(chains, ((chains.arrives_s - first_s) * per_s).astype(np.int64))
+    fresh = _by_bucket(((chains.arrives_s - first_s) * per_s).astype(np.int64))
     numbers = list(fresh)  # of the buckets, as a heap
     buckets = {number: array("q") for number in numbers}
     while numbers:
         bucket = heappop(numbers)
         near = [(moment[at - 1], at) for at in buckets.pop(bucket)]  # a job arrives then for the service `at`
-        near += fresh.pop(bucket, ())
+        begun, done = fresh.pop(bucket, (0, 0))
+        jobs_at = range(begun * length, done * length, length)
+        near += zip(chains.arrives_s[begun:done].tolist(), jobs_at, strict=True)
         heapify(near)
         while near:
             now, at = near[0]
@@ -106,13 +105,8 @@ def ends_s(chains: Chains) -> Floats:
     return np.frombuffer(moment)[length - 1 :: length].copy()
 
 
-def _by_bucket(chains: Chains, bucket: Ints) -> dict[int, Iterable[tuple[float, int]]]:
-    """What arrives, and for which service, by the number of its bucket, in order."""
+def _by_bucket(bucket: Ints) -> dict[int, tuple[int, int]]:
+    """The first of the jobs that arrive in each bucket, and the one after the last, by the bucket's number in order."""
     numbers, starts = np.unique(bucket, return_index=True)
-    length = chains.routes.shape[1]
-    moments, services = chains.arrives_s, np.arange(len(bucket)) * length
-    begun = zip(np.split(moments, starts[1:]), np.split(services, starts[1:]), strict=True)
-    return {
-        number: zip(when.tolist(), at.tolist(), strict=True)
-        for number, (when, at) in zip(numbers.tolist(), begun, strict=True)
-    }
+    stops = [*starts[1:].tolist(), len(bucket)]
+    return dict(zip(numbers.tolist(), zip(starts.tolist(), stops, strict=True), strict=True))
