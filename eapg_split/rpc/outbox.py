@@ -1,7 +1,8 @@
 """What a node has to say on one stream, in the order of its urgency: parts and acks, steps, checkpoints, previews.
 
 One task writes. A checkpoint or a preview never waits ahead of a result: what is not written yet is passed by what is
-more urgent, and so few previews are on their way unread that they cannot fill the link either.
+more urgent, and so few messages of them are on their way unread that they cannot fill the link either. Without that a
+link that breaks down would be full, for half a minute, of states that nobody will need.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from eapg_split.errors import NodeUnavailable
 
 WINDOW_MESSAGES: Final = 4  # parts and chunks that wait to be written
 MAX_PREVIEWS: Final = 64  # frames that wait; beyond it the oldest is dropped
-PREVIEW_CREDIT: Final = 2  # messages of previews that the reader has not taken yet
+CREDIT: Final = 2  # messages of checkpoints and previews that the reader has not taken yet
 
 _LAST_WRITE_S: Final = 1.0
 
@@ -34,7 +35,7 @@ class Outbox:
         self._checkpoint: deque[bytes] = deque()  # one at most
         self._previews: deque[deque[bytes]] = deque()
         self._begun: deque[bytes] = deque()  # the rest of the preview that is being sent
-        self._credit = PREVIEW_CREDIT
+        self._credit = CREDIT
         self._closing = self._writing = self._stopped = False
         self._changed = asyncio.Event()
         self._written = asyncio.Event()
@@ -54,9 +55,9 @@ class Outbox:
         self._previews.append(deque(messages))
         self._changed.set()
 
-    def preview_taken(self) -> None:
-        """The reader has taken a message of a preview."""
-        self._credit = min(self._credit + 1, PREVIEW_CREDIT)
+    def taken(self) -> None:
+        """The reader has taken a message of a checkpoint or a preview."""
+        self._credit = min(self._credit + 1, CREDIT)
         self._changed.set()
 
     async def send(self, message: bytes) -> None:
@@ -111,14 +112,15 @@ class Outbox:
         self._changed.set()
 
     def _next(self) -> bytes | None:
-        for queue in (self._urgent, self._steps, self._checkpoint):
+        for queue in (self._urgent, self._steps):
             if queue:
                 return queue.popleft()
         if not self._begun and self._previews:
             self._begun = self._previews.popleft()
-        if self._begun and (self._credit or self._closing):
+        spare = self._checkpoint or self._begun
+        if spare and (self._credit or self._closing):
             self._credit = max(0, self._credit - 1)
-            return self._begun.popleft()
+            return spare.popleft()
         return None
 
     async def _is_quiet(self) -> bool:

@@ -29,6 +29,15 @@ from eapg_split.runtime.recall import Recall
 from eapg_split.runtime.reception import Reception
 
 _Call = grpc.aio.StreamStreamCall
+# the node sends no more of these than were taken
+_SPARE = frozenset(
+    {
+        ReplyField.PREVIEW,
+        ReplyField.CHECKPOINT,
+        ReplyField.CHECKPOINT_PART,
+        ReplyField.CHECKPOINT_CHUNK,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +154,7 @@ class SegmentCall:
                     await self._take(field, body, came)
 
     async def _take(self, field: int, body: memoryview, came: _Came) -> None:
-        if field == ReplyField.PREVIEW:
+        if field in _SPARE:
             await self._taken()
         if not await self._out.take(field, body) and not await self._back.take(field, body, came):
             raise CorruptPayload(f"Node {self._node} sent a message that is not expected here.")

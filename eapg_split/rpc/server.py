@@ -218,7 +218,7 @@ def _heard(outbox: Outbox, recall: Recall) -> Callable[[int, memoryview], None]:
     def heard(field: int, body: memoryview) -> None:
         match field:
             case RequestField.TAKEN:
-                outbox.preview_taken()
+                outbox.taken()
             case RequestField.RECALL:
                 recall.ask(recall_from_proto(unseal(node_pb2.RunRecall, body)))
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from eapg_split.errors import NodeUnavailable
-from eapg_split.rpc.outbox import MAX_PREVIEWS, PREVIEW_CREDIT, WINDOW_MESSAGES, Outbox, open_outbox
+from eapg_split.rpc.outbox import CREDIT, MAX_PREVIEWS, WINDOW_MESSAGES, Outbox, open_outbox
 from tests.nodes import until
 
 
@@ -73,10 +73,10 @@ async def test_few_previews_are_on_their_way_unread() -> None:
     async with open_outbox(link.write) as outbox:
         _flood(outbox, 4)
         await link.take(10)
-        assert len(link.written) == PREVIEW_CREDIT
-        outbox.preview_taken()
+        assert len(link.written) == CREDIT
+        outbox.taken()
         await link.take(10)
-        assert len(link.written) == PREVIEW_CREDIT + 1
+        assert len(link.written) == CREDIT + 1
         outbox.step(b"step")
         await link.take(1)
         assert link.written[-1] == b"step"
@@ -136,13 +136,17 @@ async def test_a_checkpoint_waits_for_all_but_previews_and_is_dropped_for_a_resu
         outbox.say(b"ack")
         await link.take(3)
         assert link.written == [b"preview", b"state 0", b"ack", b"step"]
+        await link.take(1)
+        assert len(link.written) == 4, "nothing more of it before the reader has taken some"
+        outbox.taken()
+        await _settle()
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
         outbox.drop_checkpoint()
         finishing = asyncio.create_task(_finish(outbox, [b"result"]))
         await link.take(10)
         await finishing
-    assert link.written[4:] == [b"state 1", b"result", b"done"]  # what is being written is finished
+    assert link.written[4:] == [b"state 1", b"result", b"done"]  # what was written before is finished
 
 
 async def _spare(outbox: Outbox, messages: list[bytes]) -> None:

@@ -120,10 +120,10 @@ class RunRequest(_message.Message):
     header: RunHeader
     chunk: bytes
     probe: ProbeHeader
-    taken: PreviewTaken
+    taken: SpareTaken
     recall: RunRecall
     part: _containers.RepeatedCompositeFieldContainer[_common_pb2.Part]
-    def __init__(self, header: _Optional[_Union[RunHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ..., probe: _Optional[_Union[ProbeHeader, _Mapping]] = ..., taken: _Optional[_Union[PreviewTaken, _Mapping]] = ..., recall: _Optional[_Union[RunRecall, _Mapping]] = ..., part: _Optional[_Iterable[_Union[_common_pb2.Part, _Mapping]]] = ...) -> None: ...
+    def __init__(self, header: _Optional[_Union[RunHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ..., probe: _Optional[_Union[ProbeHeader, _Mapping]] = ..., taken: _Optional[_Union[SpareTaken, _Mapping]] = ..., recall: _Optional[_Union[RunRecall, _Mapping]] = ..., part: _Optional[_Iterable[_Union[_common_pb2.Part, _Mapping]]] = ...) -> None: ...
 
 class RunOnward(_message.Message):
     __slots__ = ("node", "stop_step", "codec", "quality_db")
@@ -145,7 +145,7 @@ class ProbeHeader(_message.Message):
     body_bytes: int
     def __init__(self, parts: _Optional[int] = ..., body_bytes: _Optional[int] = ...) -> None: ...
 
-class PreviewTaken(_message.Message):
+class SpareTaken(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
