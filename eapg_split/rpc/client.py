@@ -74,7 +74,9 @@ class GrpcPeer:
 
     async def describe(self, *, brief: bool = False) -> NodeDescription:
         """Asks the node who it is; also finds it again where its ready file has changed."""
-        return description_from_proto(await self._described(brief=brief), address=self._address)
+        answer = await self._described(brief=brief)
+        now_s = asyncio.get_running_loop().time()
+        return description_from_proto(answer, address=self._address, at_s=now_s)
 
     async def identify(self) -> NodeId:
         """Asks the node for its id, and it asks nobody."""

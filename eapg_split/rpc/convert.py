@@ -16,6 +16,7 @@ from eapg_split.rpc.convert_hop import (
     onward_to_proto,
 )
 from eapg_split.rpc.convert_profile import costs_to_proto, profile_from_proto
+from eapg_split.rpc.convert_telemetry import telemetry_from_proto, telemetry_to_proto
 from eapg_split.rpc.v1 import common_pb2, node_pb2
 from eapg_split.runtime.deadline import Deadline
 from eapg_split.runtime.events import StepDone
@@ -188,11 +189,14 @@ def description_to_proto(value: NodeDescription) -> node_pb2.NodeDescription:
         costs=costs_to_proto(value.profile),
         price_per_s=value.price_per_s,
         reaches=[neighbour_to_proto(sight) for sight in value.reaches],
+        telemetry=None if value.telemetry is None else telemetry_to_proto(value.telemetry),
     )
 
 
-def description_from_proto(message: node_pb2.NodeDescription, *, address: str) -> NodeDescription:
-    """Raises InvalidRequest where the other node's words make no sense."""
+def description_from_proto(
+    message: node_pb2.NodeDescription, *, address: str, at_s: float = 0.0
+) -> NodeDescription:
+    """What came at `at_s` of the loop's clock. Raises InvalidRequest where the other node's words make no sense."""
     try:
         tier = Tier(message.tier)
     except ValueError:
@@ -224,6 +228,9 @@ def description_from_proto(message: node_pb2.NodeDescription, *, address: str) -
         profile=profile_from_proto(message),
         price_per_s=message.price_per_s,
         reaches=neighbours_from_proto(message),
+        telemetry=telemetry_from_proto(message.telemetry, at_s=at_s)
+        if message.HasField("telemetry")
+        else None,
     )
 
 

@@ -37,6 +37,7 @@ class NodeDescription:
     profile: Profile | None = None  # what its steps cost, where it knows
     price_per_s: float = 0.0  # money for a second of computing
     reaches: tuple[LinkSight, ...] = ()  # the nodes to which it can hand a state on; a rate of 0 is unknown
+    telemetry: Telemetry | None = None  # how it was then, unless it was asked to be brief
 
 
 @dataclass(frozen=True)

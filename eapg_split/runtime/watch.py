@@ -78,6 +78,9 @@ async def watched(cluster: Cluster, *, interval_s: float = 1.0) -> AsyncIterator
     watch, own = NodeWatch(), cluster.worker
     tasks = []
     for node in cluster.topology.nodes:
+        look = cluster.description(node.id).telemetry
+        if look is not None:
+            watch.seen(node.id, look)
         peer: Peer = LoopbackPeer(own) if cluster.is_own(node.id) else cluster.peer(node.id)
         tasks.append(asyncio.create_task(_follow(watch, node.id, peer, interval_s)))
     try:

@@ -97,6 +97,7 @@ class Worker:
         """What this node is and can do; `brief` asks no other node. Raises CorruptWeights without usable weights."""
         engine = await self.engine()
         further = () if brief else await self.neighbours.ids()
+        telemetry = None if brief else await self.telemetry()
         setup = self.setup
         profile = self.profile.current or await self._call("profiling", lambda: self.profile.open(engine))
         return NodeDescription(
@@ -115,6 +116,7 @@ class Worker:
                 LinkSight(setup.node, node, self.links.bits_per_s(setup.node, node) or 0.0)
                 for node in further
             ),
+            telemetry=telemetry,
         )
 
     async def telemetry(self) -> Telemetry:

@@ -22,7 +22,7 @@ class Neighbour(_message.Message):
     def __init__(self, node: _Optional[str] = ..., bits_per_s: _Optional[float] = ...) -> None: ...
 
 class NodeDescription(_message.Message):
-    __slots__ = ("node", "tier", "version", "protocol", "engine", "fingerprint", "codecs", "memory_bytes", "pid", "rss_bytes", "peak_rss_bytes", "running_sessions", "limits", "costs", "price_per_s", "reaches", "draining")
+    __slots__ = ("node", "tier", "version", "protocol", "engine", "fingerprint", "codecs", "memory_bytes", "pid", "rss_bytes", "peak_rss_bytes", "running_sessions", "limits", "costs", "price_per_s", "reaches", "draining", "telemetry")
     NODE_FIELD_NUMBER: _ClassVar[int]
     TIER_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -40,6 +40,7 @@ class NodeDescription(_message.Message):
     PRICE_PER_S_FIELD_NUMBER: _ClassVar[int]
     REACHES_FIELD_NUMBER: _ClassVar[int]
     DRAINING_FIELD_NUMBER: _ClassVar[int]
+    TELEMETRY_FIELD_NUMBER: _ClassVar[int]
     node: str
     tier: str
     version: str
@@ -57,7 +58,8 @@ class NodeDescription(_message.Message):
     price_per_s: float
     reaches: _containers.RepeatedCompositeFieldContainer[Neighbour]
     draining: bool
-    def __init__(self, node: _Optional[str] = ..., tier: _Optional[str] = ..., version: _Optional[str] = ..., protocol: _Optional[int] = ..., engine: _Optional[str] = ..., fingerprint: _Optional[str] = ..., codecs: _Optional[_Iterable[str]] = ..., memory_bytes: _Optional[int] = ..., pid: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., peak_rss_bytes: _Optional[int] = ..., running_sessions: _Optional[int] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., costs: _Optional[_Iterable[_Union[StageCost, _Mapping]]] = ..., price_per_s: _Optional[float] = ..., reaches: _Optional[_Iterable[_Union[Neighbour, _Mapping]]] = ..., draining: _Optional[bool] = ...) -> None: ...
+    telemetry: NodeTelemetry
+    def __init__(self, node: _Optional[str] = ..., tier: _Optional[str] = ..., version: _Optional[str] = ..., protocol: _Optional[int] = ..., engine: _Optional[str] = ..., fingerprint: _Optional[str] = ..., codecs: _Optional[_Iterable[str]] = ..., memory_bytes: _Optional[int] = ..., pid: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., peak_rss_bytes: _Optional[int] = ..., running_sessions: _Optional[int] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., costs: _Optional[_Iterable[_Union[StageCost, _Mapping]]] = ..., price_per_s: _Optional[float] = ..., reaches: _Optional[_Iterable[_Union[Neighbour, _Mapping]]] = ..., draining: _Optional[bool] = ..., telemetry: _Optional[_Union[NodeTelemetry, _Mapping]] = ...) -> None: ...
 
 class StageCost(_message.Message):
     __slots__ = ("stage", "overhead_s", "flops_per_s", "entry_flops_per_s", "load_s", "memory_bytes", "joules_per_s", "uncertain")
