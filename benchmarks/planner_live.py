@@ -96,7 +96,7 @@ async def _setting(setting: Setting, *, runs: int, say: Callable[[str], None]) -
         rivals = {name: await _jobs(topology, setting, name, runs) for name in RIVALS}
         ours = await _jobs(topology, setting, SUBJECT, runs)
         best, plan = await _best_fixed(topology, setting, rivals)
-        if plan not in rivals:  # the least of many single runs is a lucky one: run again as often as the others
+        if plan not in rivals:  # the least of many single runs is a lucky one
             best = _cost(await _jobs(topology, setting, f"planner_fixed:{plan}", runs), setting)
     costs = {name: _cost(jobs, setting) for name, jobs in rivals.items()}
     cost, rival = _cost(ours, setting), min(costs.values())
