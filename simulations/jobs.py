@@ -144,9 +144,10 @@ class JobRun:
     def _chain(self, state: Running) -> tuple[Segment, ...]:
         """The segment, and those to whose nodes its state is handed on past the device."""
         chain, own = [state.segment], self.site.device.id
+        routes = self.replanner.views.routes
         for after in state.plan.segments[state.index + 1 :]:
             before = chain[-1]
-            if own in (before.node, after.node) or not self.replanner.views.hands_on(before, after):
+            if own in (before.node, after.node) or not routes.hands_on(before, after, self.workload):
                 break
             chain.append(after)
         return tuple(chain)

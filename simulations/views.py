@@ -3,13 +3,13 @@
 import math
 from collections.abc import Iterator
 
-from eapg_split.domain.plan import Segment
 from eapg_split.domain.telemetry import Telemetry
 from eapg_split.domain.topology import NodeId
 from eapg_split.planner.estimates import CodecEstimate, Estimates
 from eapg_split.planner.knowledge import NodeKnowledge
 from eapg_split.planner.news import News, StepSeen
 from eapg_split.planner.policy import Occasion, PlanView, Transfer, Trigger
+from eapg_split.planner.routes import Routes
 from simulations.flights import Flight
 from simulations.sites import Site
 from simulations.world import Demand, World
@@ -26,6 +26,7 @@ class Views:
         self._news = News()
         self._began_s = world.kernel.now_s
         self._heard: dict[NodeId, Telemetry] = {}
+        self.routes = Routes(site.topology, site.device.rates, site.reaches, self._looks)
         self.codecs: tuple[CodecEstimate, ...] = self._outlook.codecs
 
     def at(
@@ -77,7 +78,7 @@ class Views:
 
     def planned(self) -> None:
         """A plan was made by what is believed now: what drifts from here on is news."""
-        self._news.planned(self._site.rates_bits_per_s(self._latest()))
+        self._news.planned(self.routes.links())
 
     def stepped(self, node: NodeId, step: int, seconds: float, *, arrived: bool) -> Occasion:
         """Takes a finished step."""
@@ -115,18 +116,13 @@ class Views:
         ages_s = {node: self._age_s(self.latest(node)) for node in left_out}
         return self._news.returned(left_out, ages_s, self._world.kernel.now_s)
 
-    def hands_on(self, before: Segment, after: Segment) -> bool:
-        """Whether the state goes past the device between two segments."""
-        return self._site.hands_on(before, after, self._workload, self._latest())
-
     def _estimates(self, start_step: int, at: NodeId | None, gone: frozenset[NodeId]) -> Estimates | None:
         if not self._known:
             return None
         own = self._site.device.id
         nodes = {node: self._knowledge(node, ours=node in (own, at)) for node in self._site.nodes}
-        links = self._site.links(self._latest())
         return self._outlook.estimates(
-            nodes, links, drift=self._news.drift, start_step=start_step, unavailable=gone
+            nodes, self.routes.links(), drift=self._news.drift, start_step=start_step, unavailable=gone
         )
 
     def _knowledge(self, node: NodeId, *, ours: bool) -> NodeKnowledge:
@@ -140,7 +136,7 @@ class Views:
             ours=ours,
         )
 
-    def _latest(self) -> dict[NodeId, Telemetry]:
+    def _looks(self) -> dict[NodeId, Telemetry]:
         looks = {node: self.latest(node) for node in self._site.nodes}
         return {node: look for node, look in looks.items() if look is not None}
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from eapg_split.domain.telemetry import Telemetry
-from eapg_split.domain.topology import NodeId, Tier
+from eapg_split.domain.topology import Ends, NodeId, Tier
 from eapg_split.domain.workload import Workload
 from eapg_split.planner.crossings import Crossings
 from eapg_split.planner.outlook import Outlook, codec_options
@@ -16,7 +16,7 @@ from simulations.links import Media
 from simulations.nodes import LOOK_S, NodeSpec, SimNode
 from simulations.probes import Prober
 from simulations.record import Record
-from simulations.sites import Ends, Site, Way
+from simulations.sites import Site, Way
 from simulations.streams import stream
 from simulations.traces import RateTrace
 

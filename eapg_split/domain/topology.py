@@ -7,6 +7,8 @@ from typing import NewType
 from eapg_split.errors import InvalidRequest
 
 NodeId = NewType("NodeId", str)
+Ends = tuple[NodeId, NodeId]
+"""Of a link: from where, to where."""
 
 
 class Tier(StrEnum):

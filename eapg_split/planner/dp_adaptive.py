@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from eapg_split.domain.plan import Plan
-from eapg_split.domain.topology import NodeId
+from eapg_split.domain.topology import Ends
 from eapg_split.errors import InfeasiblePlan
 from eapg_split.planner.cost import CostTables
 from eapg_split.planner.optimal import best, illegal, same, unmeasured_plan
@@ -23,8 +23,6 @@ STALLED_S: Final = 2.0  # below this a transfer that stands still is nothing spe
 SHARE_OF_ALTERNATIVE: Final = 0.5  # waiting longer than this part of the alternative is not worth it
 _BAN_S: Final = 10.0  # a link that stalled is left alone for so long at first, then twice as long
 _LONGEST_BAN_S: Final = 600.0
-
-Ends = tuple[NodeId, NodeId]
 
 
 @dataclass(frozen=True, slots=True)

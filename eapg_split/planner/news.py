@@ -5,15 +5,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from eapg_split.domain.topology import NodeId
+from eapg_split.domain.topology import Ends, NodeId
 from eapg_split.planner.drift import Drift
+from eapg_split.planner.estimates import LinkEstimate
 from eapg_split.planner.policy import Occasion, Trigger
 
 SILENT_S: Final = 5.0  # without telemetry, of which there is some every second
 _MOVED: Final = 0.25  # of a link's rate, in logarithms, against what the plan believed
 _BAN_S: Final = 5.0  # for a lost node; twice as long each time
-
-Ends = tuple[NodeId, NodeId]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +37,10 @@ class News:
         self._full: dict[NodeId, float] = {}  # until when a node that refused work takes none
         self._believed: dict[Ends, float] = {}  # rates when the plan was made
 
-    def planned(self, bits_per_s: Mapping[Ends, float]) -> None:
+    def planned(self, links: Mapping[Ends, LinkEstimate | None]) -> None:
         """A plan was made by what is believed now, of links too: what drifts from here on is news."""
         self.drift.rebase()
-        self._believed = dict(bits_per_s)
+        self._believed = {ends: link.bits_per_s for ends, link in links.items() if link is not None}
 
     def stepped(self, seen: StepSeen) -> Occasion:
         """Takes a finished step, which is always worth a look; one that shows a drift says so."""

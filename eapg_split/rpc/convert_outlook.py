@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from eapg_split.domain.topology import Node, NodeId, Tier, Topology
+from eapg_split.domain.topology import Ends, Node, NodeId, Tier, Topology
 from eapg_split.errors import CorruptPayload, InvalidRequest
 from eapg_split.planner.estimates import CodecEstimate, Estimates, LinkEstimate, NodeEstimate
 from eapg_split.planner.models.governor import Governor
@@ -13,7 +13,7 @@ from eapg_split.planner.models.thermal import ThermalModel
 from eapg_split.rpc.convert_telemetry import telemetry_from_proto, telemetry_to_proto
 from eapg_split.rpc.v1 import outlook_pb2
 from eapg_split.runtime.settings import MAX_PRICE_PER_S
-from eapg_split.runtime.survey import Ends, Heard, Survey
+from eapg_split.runtime.survey import Heard, Survey
 
 MAX_NODES: Final = 32
 MAX_CODECS: Final = 16

@@ -13,10 +13,10 @@ from eapg_split.errors import EapgError, InfeasiblePlan
 from eapg_split.planner.limits import check_plan
 from eapg_split.planner.placement import rest_of
 from eapg_split.planner.policy import Occasion, PlanView, StepMeasured, Transfer, TransferMeasured, Trigger
+from eapg_split.planner.routes import Routes
 from eapg_split.runtime.events import Hop, JobEvent, Notice, PlanReviewed, StepDone
 from eapg_split.runtime.policy_host import PolicyHost
 from eapg_split.runtime.recall import HandBack, Recall
-from eapg_split.runtime.routes import Routes
 from eapg_split.runtime.views import Views
 from eapg_split.runtime.watch import NodeWatch
 

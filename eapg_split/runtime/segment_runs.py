@@ -23,6 +23,7 @@ from eapg_split.domain.topology import NodeId
 from eapg_split.domain.workload import StageKind, Workload
 from eapg_split.errors import CapacityExceeded, CorruptPayload, EapgError, NodeUnavailable
 from eapg_split.planner.checkpoints import Checkpoints
+from eapg_split.planner.routes import Routes
 from eapg_split.runtime.checkpoint import Checkpoint
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.events import Hop, JobEvent, SegmentEvent, StepDone
@@ -37,7 +38,6 @@ from eapg_split.runtime.progress import Progress
 from eapg_split.runtime.recall import HandBack, Recall
 from eapg_split.runtime.remote import Assignment, RemoteSegments
 from eapg_split.runtime.replanner import InFlight, Replanner
-from eapg_split.runtime.routes import Routes
 
 _log = logging.getLogger(__name__)
 _AT_ONCE: Final = 2  # attempts without a pause, as the node answers

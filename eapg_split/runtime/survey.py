@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from eapg_split.domain.telemetry import Telemetry
-from eapg_split.domain.topology import NodeId, Topology
+from eapg_split.domain.topology import Ends, NodeId, Topology
 from eapg_split.planner.estimates import Estimates
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.job import Job, check_wishes
@@ -13,8 +13,6 @@ from eapg_split.runtime.views import Views
 from eapg_split.runtime.watch import NodeWatch, watched
 
 _LISTEN_S: Final = 1.0
-
-Ends = tuple[NodeId, NodeId]
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ async def survey(job: Job, cluster: Cluster) -> Survey:
         assert estimates is not None
         heard = _heard(watch, topology)
     others = [ends for ends in estimates.links if topology.device.id not in ends]
-    relayed = frozenset(ends for ends in others if _leads_home(views, *ends))
+    relayed = frozenset(ends for ends in others if views.routes.relayed(*ends))
     ages_s = _ages_s(cluster, heard, relayed)
     return Survey(topology, estimates, heard, ages_s, relayed, cluster.missing)
 
@@ -70,12 +68,6 @@ async def survey(job: Job, cluster: Cluster) -> Survey:
 def _heard(watch: NodeWatch, topology: Topology) -> dict[NodeId, Heard]:
     looks = {node.id: watch.latest(node.id) for node in topology.nodes}
     return {node: Heard(look, watch.age_s(node)) for node, look in looks.items() if look is not None}
-
-
-def _leads_home(views: Views, source: NodeId, target: NodeId) -> bool:
-    """Whether the state would go from one other node to another through the device."""
-    direct = views.routes.direct(source, target)
-    return direct is None or direct.bits_per_s <= views.routes.through_device(source, target).bits_per_s
 
 
 def _ages_s(cluster: Cluster, heard: Mapping[NodeId, Heard], relayed: frozenset[Ends]) -> dict[Ends, float]:

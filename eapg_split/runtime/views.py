@@ -2,25 +2,26 @@
 
 import asyncio
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from eapg_split.codecs.base import Fidelity
 from eapg_split.domain.error_budget import ErrorBudget
 from eapg_split.domain.plan import Plan
+from eapg_split.domain.telemetry import Telemetry
 from eapg_split.domain.topology import NodeId
 from eapg_split.domain.workload import Workload
 from eapg_split.errors import EapgError
-from eapg_split.planner.estimates import Estimates, LinkEstimate
+from eapg_split.planner.estimates import Estimates
 from eapg_split.planner.knowledge import NodeKnowledge
 from eapg_split.planner.news import News, StepSeen
 from eapg_split.planner.outlook import Outlook, codec_options
 from eapg_split.planner.policy import Occasion, PlanView, Transfer, Trigger
+from eapg_split.planner.routes import Routes
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.events import StepDone
 from eapg_split.runtime.job import Job
 from eapg_split.runtime.probing import FIRST_LOOK_S, LinkProber
-from eapg_split.runtime.routes import Routes
 from eapg_split.runtime.watch import NodeWatch
 
 _LOSSY_CUTS: Final = 3  # that share the error budget when the size of a lossy state is estimated
@@ -35,7 +36,13 @@ class Views:
         self._cluster = cluster
         self._workload = workload
         self._watch = watch
-        self.routes = Routes(cluster, watch.latest if watch is not None else lambda node: None)
+        reaches = {
+            (node.id, NodeId(sight.target)): sight
+            for node in cluster.topology.nodes
+            for sight in cluster.description(node.id).reaches
+        }
+        looks = watch.looks if watch is not None else dict[NodeId, Telemetry]
+        self.routes = Routes(cluster.topology, cluster.worker.links, reaches, looks)
         self._news = News()
         self._began_s = asyncio.get_running_loop().time()
         self._outlook: Outlook | None = None
@@ -120,8 +127,7 @@ class Views:
 
     def planned(self) -> None:
         """A plan was made by what is believed now: what drifts from here on is news."""
-        links = self._links().items()
-        self._news.planned({ends: link.bits_per_s for ends, link in links if link is not None})
+        self._news.planned(self.routes.links())
 
     def stepped(self, event: StepDone, *, arrived: bool) -> Occasion:
         """Takes a finished step; `arrived` says that its node got the state just before it."""
@@ -185,7 +191,7 @@ class Views:
             for node in self._cluster.topology.nodes
         }
         return self._outlook.estimates(
-            nodes, self._links(), drift=self._news.drift, start_step=start_step, unavailable=gone
+            nodes, self.routes.links(), drift=self._news.drift, start_step=start_step, unavailable=gone
         )
 
     def _knowledge(self, node: NodeId, *, ours: bool = True) -> NodeKnowledge:
@@ -199,26 +205,3 @@ class Views:
             lease_s=0.0 if ours else self.ready_in_s(node),
             ours=ours,
         )
-
-    def _links(self) -> Mapping[tuple[NodeId, NodeId], LinkEstimate | None]:
-        """From and to the device as it was measured; between two others past it, or through it."""
-        topology = self._cluster.topology
-        own = topology.device.id
-        others = [node.id for node in topology.nodes if node.id != own]
-        links: dict[tuple[NodeId, NodeId], LinkEstimate | None] = {}
-        for node in others:
-            links[own, node] = self._link(own, node)
-            links[node, own] = self._link(node, own)
-        for source in others:
-            for target in others:
-                if source != target:
-                    links[source, target] = self._between(source, target)
-        return links
-
-    def _between(self, source: NodeId, target: NodeId) -> LinkEstimate:
-        """The faster way from one other node to another."""
-        direct, by_device = self.routes.direct(source, target), self.routes.through_device(source, target)
-        return direct if direct is not None and direct.bits_per_s > by_device.bits_per_s else by_device
-
-    def _link(self, source: NodeId, target: NodeId) -> LinkEstimate | None:
-        return self._cluster.worker.links.estimate(source, target)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Final
 
@@ -36,6 +36,10 @@ class NodeWatch:
     def latest(self, node: NodeId) -> Telemetry | None:
         """The newest look; `at_s` is when it came. None while nothing was heard of the node."""
         return self._latest.get(node)
+
+    def looks(self) -> Mapping[NodeId, Telemetry]:
+        """The newest look at every node of which something was heard."""
+        return self._latest
 
     def age_s(self, node: NodeId) -> float:
         """Seconds since the newest look came; infinite while nothing was heard."""

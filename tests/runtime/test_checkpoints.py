@@ -19,6 +19,7 @@ from eapg_split.errors import CorruptPayload, EapgError, EngineFailure, NodeUnav
 from eapg_split.planner import resolve
 from eapg_split.planner.checkpoints import Checkpoints
 from eapg_split.planner.link_rates import Network
+from eapg_split.planner.routes import Routes
 from eapg_split.runtime.arriving import ArrivingCheckpoints
 from eapg_split.runtime.checkpoint import KeptTensor
 from eapg_split.runtime.events import CheckpointCame, CheckpointKept, PlanMade, SegmentEvent, StepDone
@@ -28,7 +29,6 @@ from eapg_split.runtime.loopback import LoopbackPeer
 from eapg_split.runtime.neighbours import Neighbours
 from eapg_split.runtime.peer import Emit, NodeDescription, Onward, Peer, SegmentDone, SegmentOrder
 from eapg_split.runtime.recall import Recall
-from eapg_split.runtime.routes import Routes
 from eapg_split.runtime.worker import Worker
 from tests.nodes import SMALL, STEPS, coded, grpc_peer, order, toy_worker, undivided
 from tests.runtime.test_coordinator import Result, run_job, run_prepared
@@ -226,9 +226,7 @@ async def test_a_further_node_that_is_lost_costs_one_step_too(
     gone: bool, sha: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one that handed on is not left out for it."""
-    monkeypatch.setattr(
-        Routes, "hands_on", lambda self, one, two, _: self.direct(one.node, two.node) is not None
-    )
+    monkeypatch.setattr(Routes, "hands_on", lambda self, one, two, _: self.may_hand_on(one.node, two.node))
     edge = toy_worker("edge", Tier.EDGE, engine=partial(open_slow_engine, "toy"))
     cloud = Breaks(Tier.CLOUD, 8, GONE, gone=gone)
     edge.neighbours = Neighbours([cloud])

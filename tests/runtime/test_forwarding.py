@@ -10,13 +10,13 @@ import pytest
 
 from eapg_split.domain.topology import NodeId, Tier
 from eapg_split.errors import NodeUnavailable, Unsupported
+from eapg_split.planner.routes import Routes
 from eapg_split.runtime.events import Goodput, Hop, Notice, StepDone
 from eapg_split.runtime.handoff import Outgoing
 from eapg_split.runtime.loopback import LoopbackPeer
 from eapg_split.runtime.neighbours import Neighbour, Neighbours
 from eapg_split.runtime.peer import Emit, Onward, Peer, SegmentDone, SegmentOrder
 from eapg_split.runtime.recall import HandBack, Recall
-from eapg_split.runtime.routes import Routes
 from eapg_split.runtime.worker import Worker
 from tests.nodes import coded, grpc_peer, ignore, order, state_of, toy_worker, undivided
 from tests.runtime.test_coordinator import run_job, run_prepared
@@ -76,9 +76,7 @@ async def nodes(
 @pytest.fixture
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the loopback's links were seen to carry."""
-    monkeypatch.setattr(
-        Routes, "hands_on", lambda self, one, two, _: self.direct(one.node, two.node) is not None
-    )
+    monkeypatch.setattr(Routes, "hands_on", lambda self, one, two, _: self.may_hand_on(one.node, two.node))
 
 
 @pytest.fixture(scope="module")

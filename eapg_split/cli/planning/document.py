@@ -9,13 +9,12 @@ from eapg_split.cli.node_rows import telemetry_object
 from eapg_split.cli.planning.made import MadePlan, PlanOptions
 from eapg_split.cli.planning.names import stages_in
 from eapg_split.domain.plan import Plan
-from eapg_split.domain.topology import Node
+from eapg_split.domain.topology import Ends, Node
 from eapg_split.planner.estimates import CodecEstimate
 from eapg_split.planner.explain import Alternative, Explanation
 from eapg_split.planner.policy import Objective
 from eapg_split.planner.sweep import SweepPoint
 from eapg_split.planner.walk import Score
-from eapg_split.runtime.survey import Ends
 
 FORMAT: Final = "eapg-split plan"
 VERSION: Final = 1
