@@ -1,5 +1,6 @@
 """What a device's work does to its battery and its temperature, solved from one event to the next."""
 
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -93,6 +94,15 @@ class Body:
         share = (now_s - began_s) / (self._until_s - began_s)
         skin = heat.skin_c + share * (self.heat.skin_c - heat.skin_c)
         return charge + share * (self.charge - charge), skin
+
+    @property
+    def worked_out(self) -> tuple[float, float]:
+        """Up to when charge and heat are worked out, and the charge then: another whenever something happened."""
+        return self._until_s, self.charge
+
+    def likeness(self) -> "Body":
+        """One that goes on alike, for who looks on: nothing that it works out is known to this one."""
+        return copy(self)
 
     @property
     def empty(self) -> bool:

@@ -246,6 +246,7 @@ class JobRun:
         """The simulation ends before the job."""
         if not self._over:
             self.outcome.ended_s = self.world.kernel.now_s
+            self._note_end()
 
     def _finish(self, end: End, why: str = "") -> None:
         if self._over:
@@ -262,7 +263,7 @@ class JobRun:
         learned = self._asked.state()
         if learned is not None:
             self.site.learned[outcome.policy] = learned
-        self._note("end", end=end, seconds=round(outcome.latency_s, 6), why=why)
+        self._note_end()
 
     def _note_plan(self, plan: Plan, reason: str) -> None:
         """Records a plan; a switch is one that computes elsewhere than the one before it said."""
@@ -273,6 +274,10 @@ class JobRun:
         self._placed = placed
         segments = [[part.node, part.start_step, part.stop_step] for part in plan.segments]
         self._note("plan", segments=segments, reason=reason)
+
+    def _note_end(self) -> None:
+        if self.world.record.kept:
+            self._note("end", **self.outcome.as_line())
 
     def _note(self, event: str, **fields: object) -> None:
         if self.world.record.kept:

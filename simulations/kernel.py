@@ -21,12 +21,21 @@ class Kernel:
         self._asked += 1
         heappush(self._heap, (when_s, priority, self._asked, call, argument))
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is to happen any more."""
+        return not self._heap
+
     def run(self, until_s: float = math.inf) -> None:
         """Until nothing is left that happens before `until_s`. What lies beyond it stays for the next call."""
+        self.play(until_s)
+        if until_s < math.inf:
+            self.now_s = max(self.now_s, until_s)
+
+    def play(self, until_s: float) -> None:
+        """The same, but it stays at the moment of the last event."""
         heap = self._heap
         while heap and heap[0][0] < until_s:
             self.now_s, _, _, call, argument = heappop(heap)
             self.events += 1
             call(argument)
-        if until_s < math.inf:
-            self.now_s = max(self.now_s, until_s)

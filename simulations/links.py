@@ -59,6 +59,7 @@ class Media:
         self._traces = list(traces)
         self._factors = [1.0] * len(self._traces)
         self._flows: list[dict[Flow, None]] = [{} for _ in self._traces]
+        self._carried = [0.0] * len(self._traces)  # bits of flows that are over
         self._watched = [False] * len(self._traces)  # whether the next change of its rate has been asked for
 
     def rate(self, medium: int) -> float:
@@ -94,9 +95,15 @@ class Media:
         flow.void()
         self._leave(flow)
 
+    def carried(self, medium: int, now_s: float) -> float:
+        """Bits that a medium has carried until now."""
+        on_it = sum(flow.bits - flow.left_at(now_s) for flow in self._flows[medium])
+        return self._carried[medium] + on_it
+
     def _leave(self, flow: Flow) -> None:
-        shared = set()
+        shared, carried = set(), flow.bits - flow.left_at(self._kernel.now_s)
         for medium in flow.media:
+            self._carried[medium] += carried
             self._flows[medium].pop(flow, None)
             if self._flows[medium]:
                 shared.add(medium)

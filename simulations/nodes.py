@@ -104,7 +104,8 @@ class SimNode:
         self.body = Body(spec.cell, spec.heat, watts=_watts(spec))
         self.rates = LinkRates(spec.id, Network(spec.technology), clock=lambda: kernel.now_s)
         self.latest: deque[Telemetry] = deque(maxlen=2)
-        self.busy_s = 0.0  # of all engines together
+        self._busy_s = 0.0  # of all engines together, with what is left of the steps that run
+        self._ends_s = 0.0  # sum of the moments at which those end
         self._kernel = kernel
         self._draws = draws
         self._waiting: deque[Task] = deque()
@@ -136,6 +137,8 @@ class SimNode:
     def stop(self) -> None:
         """It dies, and forgets all that it had."""
         self.up = False
+        self._busy_s, self._ends_s = self.busy_s(self._kernel.now_s), 0.0
+        self._free = self.spec.engines
         self._waiting.clear()
         self._sessions.clear()
         self._resident.clear()
@@ -144,7 +147,6 @@ class SimNode:
     def start(self) -> None:
         """It is there again."""
         self.up = True
-        self._free = self.spec.engines
         self._boots += 1
 
     # computing
@@ -185,7 +187,8 @@ class SimNode:
             work_s = max(task.work_s for task in batch) * (1 + self.spec.batch_cost * (len(batch) - 1))
             now_s = self._kernel.now_s
             seconds = self.body.compute(work_s, now_s)
-            self.busy_s += seconds
+            self._busy_s += seconds
+            self._ends_s += now_s + seconds
             self._kernel.at(now_s + seconds, self._computed, (batch, seconds, self._boots))
 
     def _batch(self) -> list[Task]:
@@ -208,6 +211,7 @@ class SimNode:
         if boots != self._boots or not self.up:
             return
         self._free += 1
+        self._ends_s = self._ends_s - self._kernel.now_s if self._free < self.spec.engines else 0.0
         joules = self.body.watts * seconds / len(batch)
         self._serve()
         for task in batch:
@@ -252,6 +256,11 @@ class SimNode:
             resident=self.resident,
             links=self.rates.sights(),
         )
+
+    def busy_s(self, now_s: float) -> float:
+        """Seconds that its engines have computed until now, all together."""
+        left_s = self._ends_s - (self.spec.engines - self._free) * now_s
+        return self._busy_s - max(0.0, left_s)
 
     @property
     def queue_s(self) -> float:

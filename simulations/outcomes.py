@@ -38,3 +38,21 @@ class Outcome:
     @property
     def latency_s(self) -> float:
         return self.ended_s - self.began_s
+
+    def as_line(self) -> dict[str, object]:
+        """What a record says of it when it ends."""
+        return {
+            "policy": self.policy,
+            "device": self.device,
+            "demand": self.demand,
+            "began_s": self.began_s,
+            "latency_s": round(self.latency_s, 6),
+            "end": self.end,
+            "energy_j": round(self.energy_j, 6),
+            "money": round(self.money, 9),
+            "sent_bytes": round(self.sent_bytes),
+            "switches": self.switches,
+            "failures": self.failures,
+            "nodes": self.nodes,
+            "why": self.why,
+        }

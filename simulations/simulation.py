@@ -12,6 +12,8 @@ from simulations.faults import Fault, arm
 from simulations.jobs import JobRun
 from simulations.outcomes import Outcome
 from simulations.record import Record
+from simulations.record_lines import FORMAT, VERSION
+from simulations.sampling import run_sampled
 from simulations.streams import stream
 from simulations.world import Demand, Layout, World
 
@@ -59,12 +61,33 @@ def simulate(
             if spec.tier is Tier.DEVICE and demand.comes_from(spec.id):
                 draws = stream(seed, "arrivals", demand.name, spec.id)
                 gate.expect(spec.id, demand, arrivals.moments_s(spec.id, draws))
-    world.kernel.run(until_s)
+    if record.kept:
+        record.add(0.0, "run", **_header(setup, policy, seed, until_s))
+        run_sampled(world, until_s)
+    else:
+        world.kernel.run(until_s)
     for job in gate.running:
         job.close()
     devices = [node for node in world.nodes.values() if node.spec.tier is Tier.DEVICE]
     charge = {node.id: node.body.seen(world.kernel.now_s)[0] for node in devices}
     return Run(tuple(job.outcome for job in gate.running), charge, world.kernel.now_s, world.kernel.events)
+
+
+def _header(
+    setup: Setup, policy: tuple[str, Callable[[], Policy]] | None, seed: int, until_s: float
+) -> dict[str, object]:
+    """What stands in the first line of the record."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "policy": "" if policy is None else policy[0],
+        "seed": seed,
+        "until_s": until_s if until_s < math.inf else 0.0,
+        "demands": {
+            demand.name: [[stage.name, stage.start_step, stage.stop_step] for stage in demand.workload.stages]
+            for demand, _ in setup.demands
+        },
+    }
 
 
 class _Gate:

@@ -17,12 +17,12 @@ _SEEN = {"type": "number", "minimum": 0, "description": "seconds since the log w
 
 def schema() -> dict[str, object]:
     """JSON Schema 2020-12 of one line: the header or one of the kinds of records."""
-    header = _object_schema(Header, {"kind": {"const": "header"}})
+    header = object_schema(Header, {"kind": {"const": "header"}})
     properties = header["properties"]
     assert isinstance(properties, dict)
     properties |= {"format": {"const": FORMAT}, "version": {"const": VERSION}}
     kinds = {
-        kind: _object_schema(record, {"kind": {"const": kind}, "seen_s": _SEEN})
+        kind: object_schema(record, {"kind": {"const": kind}, "seen_s": _SEEN})
         for kind, record in KINDS.items()
     }
     return {
@@ -38,7 +38,8 @@ def schema_text() -> str:
     return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
 
 
-def _object_schema(kind: type, extra: dict[str, object]) -> dict[str, object]:
+def object_schema(kind: type, extra: dict[str, object]) -> dict[str, object]:
+    """The schema of a dataclass's fields, and of these besides, which come first."""
     hints = get_type_hints(kind)
     optional = {e.name for e in fields(kind) if (e.default, e.default_factory) != (MISSING, MISSING)}
     properties = extra | {each.name: _value_schema(hints[each.name]) for each in fields(kind)}
@@ -52,6 +53,9 @@ def _object_schema(kind: type, extra: dict[str, object]) -> dict[str, object]:
 
 def _value_schema(annotation: object) -> dict[str, object]:
     origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is tuple and len(set(inner)) > 1 and inner[-1] is not Ellipsis:
+        items = [_value_schema(each) for each in inner]
+        return {"type": "array", "prefixItems": items, "minItems": len(inner), "maxItems": len(inner)}
     if origin is tuple:
         fixed = {} if inner[-1] is Ellipsis else {"minItems": len(inner), "maxItems": len(inner)}
         return {"type": "array", "items": _value_schema(inner[0]), **fixed}
@@ -59,7 +63,7 @@ def _value_schema(annotation: object) -> dict[str, object]:
         return {"type": "object", "additionalProperties": _value_schema(inner[1])}
     assert isinstance(annotation, type), annotation
     if is_dataclass(annotation):
-        return _object_schema(annotation, {})
+        return object_schema(annotation, {})
     if issubclass(annotation, StrEnum):
         return {"enum": [str(each) for each in annotation]}
     plain: dict[type, dict[str, object]] = {
