@@ -11,18 +11,14 @@ from simulations.world import Layout
 class Network(Protocol):
     """The ways between the nodes of one emulation. Its methods belong to one event loop.
 
-    In the order of their use: `start`; for each node `listen`, `address`, `command`, and, once its daemon is ready,
-    `listening` and `outside`; `set_rate` at any time after `start`; `close` always, also after a `start` that failed.
+    In the order of their use: `start`; for each node `flags`, `listen`, `address`, `command`, and, once its daemon is
+    ready, `listening` and `outside`; `set_rate` at any time after `start`; `close` always, also after a `start` that
+    failed.
     """
 
     @property
-    def flags(self) -> Sequence[str]:
-        """What every daemon needs besides, for instance `--insecure` where its addresses are not loopback's."""
-        ...
-
-    @property
     def access(self) -> Access:
-        """How a program outside speaks to a daemon."""
+        """How a program outside speaks to a daemon; known after `start`."""
         ...
 
     async def start(self, layout: Layout) -> None:
@@ -30,6 +26,10 @@ class Network(Protocol):
 
         Raises Unsupported where this machine cannot, with what is missing.
         """
+        ...
+
+    def flags(self, node: NodeId) -> Sequence[str]:
+        """What the node's daemon needs besides, for instance its certificate where its address is not loopback's."""
         ...
 
     def listen(self, node: NodeId) -> str:
