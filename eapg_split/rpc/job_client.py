@@ -3,11 +3,13 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 
 from eapg_split.domain.request import Request
+from eapg_split.errors import CorruptPayload
 from eapg_split.planner.checkpoints import Checkpoints
 from eapg_split.planner.policy import Objective
 from eapg_split.rpc import methods
@@ -26,8 +28,9 @@ from eapg_split.runtime.peer import NodeDescription
 from eapg_split.runtime.settings import PeerAddress
 from eapg_split.runtime.survey import Survey
 
-_ANSWER_S: Final = 30.0  # of small questions; a disk may take its time
-_OUTLOOK_S: Final = 30.0  # a node that does not answer is waited for 5 s
+_ANSWER_S: Final = 30.0  # of small questions: a disk may take its time, and nodes that do not answer 5 s
+
+R = TypeVar("R", bound=Message)
 
 
 @dataclass(frozen=True)
@@ -90,53 +93,28 @@ async def attach(
 
 async def submit(address: str, request: Request, options: JobOptions, *, access: Access = LOOPBACK) -> str:
     """Hands a job over, and returns its id once the device has promised to run it, whatever becomes of the caller."""
-    message = message_of(request, options)
-    async with _channel(address, access) as channel:
-        call = channel.unary_unary(
-            methods.SUBMIT,
-            request_serializer=job_pb2.GenerateRequest.SerializeToString,
-            response_deserializer=job_pb2.Ticket.FromString,
-        )
-        async with errors_of(address, access):
-            return str((await call(message, timeout=_ANSWER_S)).session)
+    ticket = await _ask(address, access, methods.SUBMIT, message_of(request, options), job_pb2.Ticket)
+    return ticket.session
 
 
 async def cancel(address: str, session: str, *, access: Access = LOOPBACK) -> bool:
     """Cancels a job; False where the daemon has no such job, or it has ended."""
-    async with _channel(address, access) as channel:
-        call = channel.unary_unary(
-            methods.CANCEL,
-            request_serializer=job_pb2.CancelRequest.SerializeToString,
-            response_deserializer=job_pb2.CancelReply.FromString,
-        )
-        async with errors_of(address, access):
-            return bool((await call(job_pb2.CancelRequest(session=session), timeout=_ANSWER_S)).found)
+    message = job_pb2.CancelRequest(session=session)
+    return (await _ask(address, access, methods.CANCEL, message, job_pb2.CancelReply)).found
 
 
 async def forget(address: str, session: str, *, access: Access = LOOPBACK) -> None:
     """Removes a job that has ended, with its output. Raises SessionNotFound, and SessionConflict while it goes on."""
-    async with _channel(address, access) as channel:
-        call = channel.unary_unary(
-            methods.FORGET,
-            request_serializer=job_pb2.ForgetRequest.SerializeToString,
-            response_deserializer=job_pb2.ForgetReply.FromString,
-        )
-        async with errors_of(address, access):
-            await call(job_pb2.ForgetRequest(session=session), timeout=_ANSWER_S)
+    message = job_pb2.ForgetRequest(session=session)
+    await _ask(address, access, methods.FORGET, message, job_pb2.ForgetReply)
 
 
 async def list_jobs(
     address: str, *, ended: bool = False, access: Access = LOOPBACK
 ) -> tuple[JobSummary, ...]:
     """The jobs that have not ended; with `ended` those too that have, as long as the device keeps them."""
-    async with _channel(address, access) as channel:
-        call = channel.unary_unary(
-            methods.LIST,
-            request_serializer=job_pb2.ListRequest.SerializeToString,
-            response_deserializer=job_pb2.ListReply.FromString,
-        )
-        async with errors_of(address, access):
-            reply = await call(job_pb2.ListRequest(ended=ended), timeout=_ANSWER_S)
+    message = job_pb2.ListRequest(ended=ended)
+    reply = await _ask(address, access, methods.LIST, message, job_pb2.ListReply)
     return tuple(summary_from_proto(job) for job in reply.jobs)
 
 
@@ -147,14 +125,8 @@ async def outlook(
 
     Raises CorruptPayload for an answer that cannot be, and DeadlineExceeded where none comes within half a minute.
     """
-    async with _channel(address, access) as channel:
-        call = channel.unary_unary(
-            methods.OUTLOOK,
-            request_serializer=job_pb2.GenerateRequest.SerializeToString,
-            response_deserializer=outlook_pb2.OutlookReply.FromString,
-        )
-        async with errors_of(address, access):
-            reply = await call(message_of(request, options), timeout=_OUTLOOK_S)
+    message = message_of(request, options)
+    reply = await _ask(address, access, methods.OUTLOOK, message, outlook_pb2.OutlookReply)
     return survey_from_proto(reply, steps)
 
 
@@ -181,6 +153,23 @@ def message_of(request: Request, options: JobOptions) -> job_pb2.GenerateRequest
         peers=[job_pb2.NodeAddress(name=peer.name, address=peer.address) for peer in options.peers],
         wishes=wishes_to_proto(options.wishes),
     )
+
+
+async def _ask(address: str, access: Access, method: str, message: Message, reply: type[R]) -> R:
+    """The answer to a small question, on a connection of its own."""
+    async with _channel(address, access) as channel:
+        call = channel.unary_unary(
+            method,
+            request_serializer=type(message).SerializeToString,
+            response_deserializer=reply.FromString,
+        )
+        async with errors_of(address, access):
+            answer = await call(message, timeout=_ANSWER_S)
+    if not isinstance(answer, reply):  # what grpc.aio gives for one that cannot be parsed
+        raise CorruptPayload(
+            f"{address} sent an answer that makes no sense: install the same version on both sides."
+        )
+    return answer
 
 
 @asynccontextmanager
