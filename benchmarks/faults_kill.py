@@ -30,7 +30,7 @@ from eapg_split.rpc.local_topology import local_topology
 from eapg_split.runtime.events import JobDone
 from tests.faults.daemons import ENGINE
 from tests.faults.engine import STEP_S
-from tests.faults.testbed import undivided
+from tests.nodes import undivided_sha
 
 STEPS: Final = 20
 AT: Final = 10
@@ -79,7 +79,7 @@ class Losses:
 def measure(*, times: int, build: bool, say: Callable[[str], None]) -> Iterator[Row]:
     """Rows with all three side by side."""
     found = {"ours": Losses(), BY_DEFAULT: Losses(), "Dask LocalCluster": Losses(), "Ray": Losses()}
-    wanted = undivided(REQUEST)
+    wanted = undivided_sha(REQUEST)
     for number in range(times):
         for name, checkpoints in (("ours", Checkpoints.ALWAYS), (BY_DEFAULT, Checkpoints.AUTO)):
             found[name].each.append(asyncio.run(_lose_ours(wanted, checkpoints)))

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from eapg_split.domain.latent import Latent
 from eapg_split.domain.request import Request
 from eapg_split.errors import NodeUnavailable, SessionConflict, SessionNotFound
 from eapg_split.rpc.job_client import JobOptions, attach, cancel, forget, generate, list_jobs, submit
@@ -32,8 +31,8 @@ from eapg_split.runtime.events import (
 )
 from eapg_split.runtime.jobs.ticket import JobState
 from eapg_split.runtime.settings import PeerAddress
-from tests.nodes import until
-from tests.toy_engine import GATE, open_engine
+from tests.nodes import undivided_sha, until
+from tests.toy_engine import GATE
 
 pytestmark = pytest.mark.cluster
 
@@ -97,16 +96,7 @@ async def device(
 
 @pytest.fixture(scope="module")
 def sha() -> str:
-    """Of the undivided run, in this process, without any daemon."""
-    engine = open_engine("toy")
-    workload = engine.unroll(REQUEST)
-    state = Latent()
-    for step in range(workload.steps - 1):
-        state = engine.run_step(workload, step, state)
-    digest = hashlib.sha256()
-    for frame in engine.decode(workload, state):
-        digest.update(frame.tobytes())
-    return digest.hexdigest()
+    return undivided_sha(REQUEST)
 
 
 async def fetched(address: str, session: str) -> list[JobEvent]:

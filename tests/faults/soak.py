@@ -14,8 +14,9 @@ import psutil
 from eapg_split.errors import EapgError
 from eapg_split.runtime.events import JobDone
 from tests.faults.kinds import REMOTES, Fault, Phase, Target
-from tests.faults.testbed import Testbed, undivided
+from tests.faults.testbed import REQUEST, Testbed
 from tests.faults.trial import relent, strike
+from tests.nodes import undivided_sha
 
 JOBS: Final = 2  # at a time
 _PAUSE_S: Final = (1.0, 4.0)  # between faults
@@ -75,7 +76,7 @@ async def run_soak(testbed: Testbed, seconds: float, *, seed: int, say: Callable
 
 
 async def _work(testbed: Testbed, soak: Soak, until: float, say: Callable[[str], None]) -> None:
-    wanted = undivided()
+    wanted = undivided_sha(REQUEST)
     while time.monotonic() < until:
         try:
             done = (await testbed.run_job())[-1]

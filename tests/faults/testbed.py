@@ -1,14 +1,12 @@
 """Three real daemons with a relay before each remote one, which are whole again after every fault."""
 
 import asyncio
-import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from eapg_split.domain.latent import Latent
 from eapg_split.domain.request import Request
 from eapg_split.errors import EapgError
 from eapg_split.planner.checkpoints import Checkpoints
@@ -19,7 +17,6 @@ from tests.faults.daemons import Daemon, Footprint
 from tests.faults.http2 import Segments, Sight
 from tests.faults.kinds import REMOTES, Phase, Target
 from tests.faults.relay import Notice, Relay, open_relay
-from tests.toy_engine import open_engine
 
 REQUEST: Final = Request("A cat running", seconds=0.5, fps=8, width=64, height=64, steps=(2, 2, 3, 3))
 OPTIONS: Final = JobOptions(policy="pyramid", suffix="", checkpoints=Checkpoints.ALWAYS)
@@ -30,19 +27,6 @@ _ANSWER_S: Final = 5.0
 _SETTLE_S: Final = 60.0
 _FILES: Final = 12  # connections and timers that a daemon may keep after a fault
 _GROWTH_BYTES: Final = 64 << 20
-
-
-def undivided(request: Request = REQUEST) -> str:
-    """SHA-256 over the frames of the run in one go, in this process."""
-    engine = open_engine("toy")
-    workload = engine.unroll(request)
-    state = Latent()
-    for step in range(workload.steps - 1):
-        state = engine.run_step(workload, step, state)
-    digest = hashlib.sha256()
-    for frame in engine.decode(workload, state):
-        digest.update(frame.tobytes())
-    return digest.hexdigest()
 
 
 class Testbed:

@@ -15,7 +15,8 @@ from eapg_split.runtime.events import JobDone, JobEvent, StepDone
 from tests.faults.engine import STEP_S
 from tests.faults.http2 import Segments, Sight
 from tests.faults.kinds import REMOTES, Cell, Fault, Phase, Target
-from tests.faults.testbed import Testbed, undivided
+from tests.faults.testbed import REQUEST, Testbed
+from tests.nodes import undivided_sha
 
 _ABOUT_HALF: Final = 0.4  # a large frame passes in two pieces, so it is never exactly half
 
@@ -183,4 +184,4 @@ async def _job(testbed: Testbed, cell: Cell) -> tuple[Outcome, str, list[JobEven
     done = events[-1]
     assert isinstance(done, JobDone)
     ran = ", ".join(f"{part.node} {part.start_step}-{part.stop_step}" for part in done.segments)
-    return (Outcome.FRAMES if done.frames_sha256 == undivided() else Outcome.WRONG), ran, events
+    return (Outcome.FRAMES if done.frames_sha256 == undivided_sha(REQUEST) else Outcome.WRONG), ran, events
