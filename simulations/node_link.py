@@ -1,11 +1,13 @@
 """networkx' node-link JSON: the tables of nodes and links that a file holds."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from eapg_split.errors import InvalidRequest
 from simulations.presets import Table
+from simulations.scenario import problem_in, schema
 
 MAX_FILE_BYTES: Final = 64 << 20
 
@@ -21,6 +23,8 @@ def read_node_link(path: Path) -> tuple[dict[str, Table], list[Table]]:
         graph = json.loads(path.read_bytes())
     except OSError as error:
         raise InvalidRequest(f"{path.name} cannot be read ({error.strerror}): check its name.") from error
+    except RecursionError as error:
+        raise InvalidRequest(f"{path.name} is nested too deeply: flatten it.") from error
     except ValueError as error:
         raise InvalidRequest(f"{path.name} is not JSON ({error}): write it with node_link_data.") from error
     if not isinstance(graph, dict) or not isinstance(graph.get("nodes"), list):
@@ -34,7 +38,17 @@ def read_node_link(path: Path) -> tuple[dict[str, Table], list[Table]]:
         raise InvalidRequest(
             f"{path.name} has a node without id or an edge without ends: {error}."
         ) from error
+    found = problem_in({"nodes": nodes, "links": links}, _wanted())
+    if found is not None:
+        where, words = found
+        raise InvalidRequest(f"{path.name}, {' '.join(map(str, where))}: {words}")
     return nodes, links
+
+
+@cache
+def _wanted() -> dict[str, Any]:
+    """Of nodes and links the same as in a scenario."""
+    return {"properties": {name: schema()["properties"][name] for name in ("nodes", "links")}}
 
 
 def _link(edge: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import difflib
 import json
-import tomllib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -10,10 +10,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
+from eapg_split.domain.toml_text import tables_in
 from eapg_split.errors import InvalidRequest
 from simulations.lines import line_of
 
 MAX_FILE_BYTES: Final = 4 << 20
+_MOST_WORDS: Final = 300  # of what the checker says, which quotes what it checked
 DEFAULT_SEEDS: Final = 5
 DEFAULT_POLICIES: Final = ("dp-adaptive",)
 
@@ -77,11 +79,7 @@ def read_scenario(name: str) -> Scenario:
 
 def parse_scenario(path: Path, text: str) -> Scenario:
     """The scenario in a text. Raises InvalidRequest that names the line."""
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidRequest(f"{path.name} is not TOML: {error}.") from error
-    scenario = Scenario(path, tables, text)
+    scenario = Scenario(path, tables_in(text, path.name), text)
     _check(scenario)
     return scenario
 
@@ -95,13 +93,23 @@ def schema() -> Mapping[str, Any]:
 
 
 def _check(scenario: Scenario) -> None:
+    found = problem_in(scenario.tables, schema())
+    if found is not None:
+        raise scenario.wrong(*found)
+
+
+def problem_in(tables: object, wanted: Mapping[str, Any]) -> tuple[list[str | int], str] | None:
+    """What does not fit a part of the schema: the path to it, and what to do; None where all fits."""
     from jsonschema import Draft202012Validator  # only whoever reads a scenario needs it
     from jsonschema.exceptions import best_match
 
-    error = best_match(Draft202012Validator(schema()).iter_errors(scenario.tables))
+    strange = _not_finite(tables)
+    if strange is not None:
+        return list(strange), f"{strange[-1]}: it must be finite."
+    error = best_match(Draft202012Validator(wanted).iter_errors(tables))
     if error is None:
-        return
-    path, words = list(error.absolute_path), error.message
+        return None
+    path, words = list(error.absolute_path), error.message[:_MOST_WORDS]
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         known = list(error.schema.get("properties", {}))
         unknown = next(key for key in error.instance if key not in known)
@@ -114,5 +122,17 @@ def _check(scenario: Scenario) -> None:
         words = f"{error.message.replace(' is a required property', '')} is missing here: add it."
     elif path:
         says = error.schema.get("description", "")
-        words = f"{path[-1]}: {error.message}. {says}".strip()
-    raise scenario.wrong(path, words)
+        words = f"{path[-1]}: {words}. {says}".strip()
+    return path, words
+
+
+def _not_finite(value: object) -> tuple[str | int, ...] | None:
+    """The path to a number that is infinite or none: a schema's bounds let those pass."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return ()
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in parts:
+        below = _not_finite(each)
+        if below is not None:
+            return key, *below
+    return None

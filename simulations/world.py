@@ -108,7 +108,7 @@ class World:
                 (source, target): self.ways[source, target]
                 for source in nodes
                 for target in nodes
-                if (source, target) in self.ways
+                if (source, target) in self.ways and (target, source) in self.ways  # an answer must come back
             }
             site = self._sites[device] = Site(self.nodes[device], nodes, ways)
             self._probers[device] = Prober(self.kernel, self.media, site)

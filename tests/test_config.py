@@ -178,7 +178,7 @@ def test_a_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
         read_nodes_file(tmp_path)
     binary = tmp_path / "binary.toml"
     binary.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InvalidRequest, match="is not TOML"):
+    with pytest.raises(InvalidRequest, match="is not UTF-8 text"):
         read_nodes_file(binary)
     binary.write_bytes(b"#" * 1_000_002)
     with pytest.raises(InvalidRequest, match="larger than"):

@@ -10,6 +10,7 @@ from eapg_split.errors import InvalidRequest
 from eapg_split.planner import resolve
 from simulations.arrivals import Listed, Poisson, read_arrivals
 from simulations.building import build
+from simulations.node_link import read_node_link
 from simulations.outcomes import End
 from simulations.scenario import parse_scenario, read_scenario, schema, shipped
 from simulations.simulation import simulate
@@ -189,3 +190,17 @@ def test_what_is_missing_of_pipeedge_is_said(tmp_path: Path, old: str, new: str,
     (tmp_path / "device_types.yml").write_text(TYPES)
     with pytest.raises(InvalidRequest, match=words):
         build(parse_scenario(tmp_path / "mine.toml", LAYERS.replace(old, new)), seed=1)
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+def test_a_number_that_is_none_is_refused_with_its_line(number: str) -> None:
+    text = f'title = "x"\n[nodes.a]\nlike = "phone"\noverhead_s = {number}\n[workloads.b]\nat_s = [0]\n'
+    with pytest.raises(InvalidRequest, match=r"line 4: overhead_s: it must be finite\."):
+        parse_scenario(Path("mine.toml"), text)
+
+
+def test_a_graph_with_an_attribute_that_no_node_has(tmp_path: Path) -> None:
+    path = tmp_path / "graph.json"
+    path.write_text('{"nodes": [{"id": 1, "slot": 2}], "edges": []}')
+    with pytest.raises(InvalidRequest, match=r"graph\.json, nodes 1 slot: .*perhaps 'slots' is meant"):
+        read_node_link(path)
