@@ -22,12 +22,11 @@ MTU: Final = 1500
 WITHOUT: Final = "--network user needs nothing of the kind"
 _CLONE_NEWNET: Final = 0x40000000
 _CLONE_PATH: Final = "/dev/net/tun"
-_WAITING_PACKETS: Final = 1000  # in the kernel until they are read
 # linux/if_tun.h and linux/sockios.h
 _TUNSETIFF: Final = 0x400454CA
 _IFF_TUN_NO_PI: Final = 0x0001 | 0x1000
 _SIOCGIFFLAGS, _SIOCSIFFLAGS = 0x8913, 0x8914
-_SIOCSIFADDR, _SIOCSIFNETMASK, _SIOCSIFMTU, _SIOCSIFTXQLEN = 0x8916, 0x891C, 0x8922, 0x8943
+_SIOCSIFADDR, _SIOCSIFNETMASK, _SIOCSIFMTU = 0x8916, 0x891C, 0x8922
 _IFF_UP: Final = 0x1
 _T = TypeVar("_T")
 
@@ -90,7 +89,6 @@ def _open_device(address: IPv4Interface) -> int:
             tell(_SIOCSIFADDR, DEVICE, _sockaddr(address.ip.packed))
             tell(_SIOCSIFNETMASK, DEVICE, _sockaddr(address.netmask.packed))
             tell(_SIOCSIFMTU, DEVICE, struct.pack("i", MTU))
-            tell(_SIOCSIFTXQLEN, DEVICE, struct.pack("i", _WAITING_PACKETS))
             up(DEVICE)
     except OSError as error:
         os.close(device)
@@ -112,7 +110,7 @@ def _libc() -> ctypes.CDLL:
 def _refused(what: str, number: int | None) -> Unsupported:
     reason = os.strerror(number or 0)
     if number in (errno.EPERM, errno.EACCES):
-        mend = "run it as root (in a container: with the capabilities SYS_ADMIN and NET_ADMIN)"
+        mend = "run it as root, or under 'unshare -Ur' (in a container: with the capabilities SYS_ADMIN and NET_ADMIN)"
     elif number in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
         mend = "the kernel has no TUN devices, or the container is not given /dev/net/tun"
     else:
