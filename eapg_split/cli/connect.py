@@ -82,6 +82,7 @@ def job_options(options: GenerateOptions, device: Device) -> JobOptions:
         codec=options.codec,
         quality_db=options.quality_db,
         previews=options.preview is not None or options.log is not None,
+        observations=options.log is not None,
         suffix=suffix_of(options.output),
         deadline_s=options.deadline_s,
         wishes=options.wishes,

@@ -77,6 +77,8 @@ def _open_log(
         codec=options.codec,
         quality_db=options.quality_db,
         engine=options.engine,
+        wishes=options.wishes,
+        deadline_s=options.deadline_s,
     )
     return LogWriter(options.log.path, header, display.say)
 

@@ -1,11 +1,10 @@
 """Flat pairs for JobService: what a person's program sends and what it gets."""
 
-from typing import assert_never
-
 from eapg_split.errors import CorruptPayload
 from eapg_split.rpc.convert import step_from_proto, step_to_proto
 from eapg_split.rpc.convert_checks import with_numbers
 from eapg_split.rpc.convert_hop import hop_from_proto, hop_to_proto
+from eapg_split.rpc.convert_observed import observed_from_proto, observed_to_proto
 from eapg_split.rpc.previews import preview_from_proto, preview_to_proto
 from eapg_split.rpc.v1 import job_pb2
 from eapg_split.runtime.events import (
@@ -54,7 +53,7 @@ def event_to_proto(event: JobEvent) -> job_pb2.JobEvent:
         case JobDone():
             return job_pb2.JobEvent(done=_done_to_proto(event))
         case _:
-            assert_never(event)
+            return observed_to_proto(event)
 
 
 def event_from_proto(message: job_pb2.JobEvent) -> JobEvent:
@@ -93,6 +92,8 @@ def _event(message: job_pb2.JobEvent) -> JobEvent:
             return OutputChunk(message.chunk)
         case "done":
             return _done_from_proto(message.done)
+    if (observed := observed_from_proto(message)) is not None:
+        return observed
     raise CorruptPayload(
         "The device's daemon sent an event that is not known here: update the older of the two."
     )

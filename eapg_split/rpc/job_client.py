@@ -40,6 +40,7 @@ class JobOptions:
     policy: str = "dp-adaptive"
     codec: str = "lossless"
     previews: bool = False
+    observations: bool = False  # what the job sees of nodes and links, for a log
     checkpoints: Checkpoints = Checkpoints.AUTO  # that come home while other nodes compute
     suffix: str = ".mp4"
     deadline_s: float = 0.0  # 0 means none
@@ -146,6 +147,7 @@ def message_of(request: Request, options: JobOptions) -> job_pb2.GenerateRequest
         policy=options.policy,
         codec=options.codec,
         previews=options.previews,
+        observations=options.observations,
         checkpoints=options.checkpoints,
         suffix=options.suffix,
         deadline_s=options.deadline_s,

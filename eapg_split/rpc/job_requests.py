@@ -123,6 +123,7 @@ class JobRequests:
             codec=message.codec,
             suffix=message.suffix,
             previews=message.previews,
+            observed=message.observations,
             checkpoints=checkpoints_from_proto(message.checkpoints or Checkpoints.AUTO),
             quality_db=quality_db,
             deadline=Deadline.on_wall_clock(deadline_s),

@@ -36,6 +36,7 @@ from eapg_split.runtime.past import NOTHING, Past
 from eapg_split.runtime.policy_host import PolicyHost
 from eapg_split.runtime.replanner import Decision, Replanner
 from eapg_split.runtime.segment_runs import SegmentRuns
+from eapg_split.runtime.surroundings import Surroundings
 from eapg_split.runtime.views import Views
 from eapg_split.runtime.watch import watched
 
@@ -93,21 +94,25 @@ class Coordinator:
         job, host = self._job, PolicyHost(self._job.policy, states=self._job.policy_states)
         async with AsyncExitStack() as until_the_end:
             watch = None
-            if job.wants_estimates:
+            if job.wants_estimates or job.observed:
                 watch = await until_the_end.enter_async_context(watched(self._cluster))
-            views = Views(job, self._cluster, workload, watch)
+            views = Views(job, self._cluster, workload, watch if job.wants_estimates else None)
             until_the_end.push_async_callback(views.close)
             await views.prepare()
+            surroundings = Surroundings(self._cluster, events, wanted=job.observed)
+            await until_the_end.enter_async_context(surroundings.told(workload, views, watch))
             planner = Replanner(host, views, events.take, revises=job.revises)
             await until_the_end.enter_async_context(planner.attending(watch))
             runs = SegmentRuns(job, self._cluster, workload, self._output, events, keep=self._keep)
             until_the_end.push_async_callback(runs.close)
-            drive = _Drive(job, self._cluster, planner, runs, events, self._past.next_revision)
+            drive = _Drive(job, self._cluster, planner, runs, surroundings, events, self._past.next_revision)
             start_step = await self._resume(workload, runs, events)
             state, actions = advance(Opened(workload.steps, start_step), Started())
             while actions:
                 event = await drive.perform(actions[0], state)
-                for node in planner.returned(_left_out(state)):
+                back = planner.returned(_left_out(state))
+                await surroundings.back(back)
+                for node in back:
                     state, _ = advance(state, NodeReturned(node))
                 state, actions = advance(state, event)
         await events.say(await host.close())
@@ -158,6 +163,7 @@ class _Drive:
         cluster: Cluster,
         planner: Replanner,
         runs: SegmentRuns,
+        surroundings: Surroundings,
         events: JobEvents,
         revision: int,
     ) -> None:
@@ -165,6 +171,7 @@ class _Drive:
         self._cluster = cluster
         self._planner = planner
         self._runs = runs
+        self._surroundings = surroundings
         self._events = events
         self._told: frozenset[NodeId] = frozenset()
         self._revision = revision
@@ -185,6 +192,8 @@ class _Drive:
         if state.unavailable - self._told:
             lost = ", ".join(sorted(state.unavailable))
             await self._events.say(f"Going on without {lost} from step {state.start_step}.")
+            why = "" if state.cause is None else state.cause.message
+            await self._surroundings.lost(state.unavailable - self._told, why)
         self._told = state.unavailable
         if state.waiting:
             await self._events.say(

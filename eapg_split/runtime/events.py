@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from eapg_split.domain.latent import ITEM_BYTES
 from eapg_split.runtime.handoff import Declaration, Encoding
+from eapg_split.runtime.observed import Observed
 
 
 @dataclass(frozen=True)
@@ -254,4 +255,5 @@ JobEvent = (
     | OutputFile
     | OutputChunk
     | JobDone
+    | Observed
 )

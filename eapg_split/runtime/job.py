@@ -26,6 +26,7 @@ class Job:
     codec: str
     suffix: str
     previews: bool = False
+    observed: bool = False  # whether its owner wants to know what it sees of nodes and links
     checkpoints: Checkpoints = Checkpoints.AUTO
     quality_db: float = DEFAULT_QUALITY_DB
     deadline: Deadline = field(default_factory=Deadline)

@@ -23,6 +23,7 @@ from eapg_split.runtime.events import (
     StepDone,
 )
 from eapg_split.runtime.job import JobRecord
+from eapg_split.runtime.observed import LinkProbed, RoundTrip
 
 
 class JobEvents:
@@ -53,6 +54,8 @@ class JobEvents:
                 event = replace(event, at_s=self.since_start())
             case Goodput():
                 event = replace(event, at_s=event.at_s - self._began_s)
+            case LinkProbed() | RoundTrip():
+                event = replace(event, at_s=max(0.0, event.at_s - self._began_s))
             case CheckpointKept():
                 event = replace(event, at_s=event.at_s - self._began_s)
                 self.record.checkpoints += 1

@@ -7,6 +7,7 @@ The intervals are those with which a replay of recorded traces came closest to w
 import asyncio
 import logging
 import random
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final, Protocol, runtime_checkable
 
@@ -25,8 +26,10 @@ from eapg_split.planner.probe_budget import (
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.events import Goodput
 from eapg_split.runtime.goodput import Sample
+from eapg_split.runtime.observed import LinkProbed, RoundTrip
 
 FIRST_LOOK_S: Final = 0.25  # that a job waits before it plans
+_MOST_SHOWN: Final = 256  # that nobody has taken yet
 _log = logging.getLogger(__name__)
 
 
@@ -63,6 +66,7 @@ class LinkProber:
         self._links = cluster.worker.links
         self._own = cluster.worker.setup.node
         self._looks: dict[NodeId, asyncio.Task[None]] = {}
+        self._shown: deque[LinkProbed | RoundTrip] = deque(maxlen=_MOST_SHOWN)
         own = cluster.topology.node(self._own)
         self._others = [node.id for node in cluster.topology.nodes if node.id != self._own]
         for node in self._others:
@@ -81,6 +85,12 @@ class LinkProber:
     def look_again(self) -> None:
         """Starts a look at links of which nothing was seen for some seconds: fewer where they were dark or changed."""
         self._start([node for node in self._others if self._old(node)])
+
+    def taken(self) -> list[LinkProbed | RoundTrip]:
+        """What the looks have shown since this was called last; moments are the loop's."""
+        shown = list(self._shown)
+        self._shown.clear()
+        return shown
 
     async def close(self) -> None:
         """Breaks off what still runs."""
@@ -113,7 +123,9 @@ class LinkProber:
         size = 1
         try:
             async with asyncio.timeout(PATIENCE_S):
-                self._links.round_trip(self._own, node, (await peer.probe(_parts(1, size))).seconds)
+                seconds = (await peer.probe(_parts(1, size))).seconds
+                self._links.round_trip(self._own, node, seconds)
+                self._shown.append(RoundTrip(node, seconds, asyncio.get_running_loop().time()))
                 size = LEAST_TRAIN_BYTES
                 while self._afford(node, size):
                     seconds = await self._train(node, peer, size)
@@ -128,9 +140,10 @@ class LinkProber:
 
     async def _train(self, node: NodeId, peer: Probing, size: int) -> float:
         echo = await peer.probe(_parts(size // PART_BYTES, PART_BYTES))
+        now_s = asyncio.get_running_loop().time()
         for (source, target), samples in zip(self._ways(node), (echo.outbound, echo.back), strict=True):
             for sample in samples:
-                self._links.observe(Goodput(source, target, sample.size_bytes, sample.seconds, 0.0))
+                self._observe(Goodput(source, target, sample.size_bytes, sample.seconds, now_s))
         return echo.seconds
 
     def _afford(self, node: NodeId, size: int) -> bool:
@@ -147,7 +160,13 @@ class LinkProber:
         for source, target in self._ways(node):
             believed = self._links.bits_per_s(source, target)
             if believed is None or believed > 8 * size / PATIENCE_S:
-                self._links.observe(Goodput(source, target, size, PATIENCE_S, 0.0))
+                now_s = asyncio.get_running_loop().time()
+                self._observe(Goodput(source, target, size, PATIENCE_S, now_s), broken_off=True)
+
+    def _observe(self, sample: Goodput, *, broken_off: bool = False) -> None:
+        self._links.observe(sample)
+        ends = sample.source, sample.target
+        self._shown.append(LinkProbed(*ends, sample.bytes, sample.seconds, sample.at_s, broken_off))
 
 
 def _parts(count: int, size: int) -> list[Part]:

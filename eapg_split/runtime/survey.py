@@ -58,33 +58,36 @@ async def survey(job: Job, cluster: Cluster) -> Survey:
             await views.close()
         estimates = views.at(0, frozenset()).estimates
         assert estimates is not None
-        heard = _heard(watch, topology)
+        heard = heard_by(watch, topology)
     others = [ends for ends in estimates.links if topology.device.id not in ends]
     relayed = frozenset(ends for ends in others if views.routes.relayed(*ends))
-    ages_s = _ages_s(cluster, heard, relayed)
-    return Survey(topology, estimates, heard, ages_s, relayed, cluster.missing)
+    return Survey(topology, estimates, heard, ages_s(cluster, heard, relayed), relayed, cluster.missing)
 
 
-def _heard(watch: NodeWatch, topology: Topology) -> dict[NodeId, Heard]:
+def heard_by(watch: NodeWatch, topology: Topology) -> dict[NodeId, Heard]:
+    """The newest look at each node that told how it is."""
     looks = {node.id: watch.latest(node.id) for node in topology.nodes}
     return {node: Heard(look, watch.age_s(node)) for node, look in looks.items() if look is not None}
 
 
-def _ages_s(cluster: Cluster, heard: Mapping[NodeId, Heard], relayed: frozenset[Ends]) -> dict[Ends, float]:
-    """Of links by what this device saw, of those between others by what they told; a relayed one has two halves."""
+def ages_s(cluster: Cluster, heard: Mapping[NodeId, Heard], relayed: frozenset[Ends]) -> dict[Ends, float]:
+    """How long ago links were seen: the device's own by itself, those between others by what these told.
+
+    A relayed one has two halves.
+    """
     device = cluster.topology.device.id
-    ages_s = {
+    ages = {
         (NodeId(sight.source), NodeId(sight.target)): sight.age_s for sight in cluster.worker.links.sights()
     }
     for each in heard.values():
         for sight in each.telemetry.links:
             ends = NodeId(sight.source), NodeId(sight.target)
             if device not in ends and sight.bits_per_s > 0:
-                ages_s.setdefault(ends, sight.age_s + each.age_s)
+                ages.setdefault(ends, sight.age_s + each.age_s)
     for source, target in relayed:
-        halves = [ages_s.get((source, device)), ages_s.get((device, target))]
+        halves = [ages.get((source, device)), ages.get((device, target))]
         known = [age_s for age_s in halves if age_s is not None]
-        ages_s.pop((source, target), None)
+        ages.pop((source, target), None)
         if len(known) == len(halves):
-            ages_s[source, target] = max(known)
-    return ages_s
+            ages[source, target] = max(known)
+    return ages

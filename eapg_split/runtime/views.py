@@ -21,6 +21,7 @@ from eapg_split.planner.routes import Routes
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.events import StepDone
 from eapg_split.runtime.job import Job
+from eapg_split.runtime.observed import LinkProbed, RoundTrip
 from eapg_split.runtime.probing import FIRST_LOOK_S, LinkProber
 from eapg_split.runtime.watch import NodeWatch
 
@@ -78,6 +79,10 @@ class Views:
             fidelities=fidelities,
             objective=job.objective,
         )
+
+    def probed(self) -> list[LinkProbed | RoundTrip]:
+        """What looks at links have shown since this was asked last; moments are the loop's."""
+        return [] if self._prober is None else self._prober.taken()
 
     async def close(self) -> None:
         """Ends what looks at links in the background."""

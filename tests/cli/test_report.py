@@ -180,7 +180,7 @@ def poisoned(value: Any) -> Any:
     if isinstance(value, list):
         return [poisoned(each) for each in value]
     if isinstance(value, dict):
-        kept = ("kind", "webp", "format", "privacy", "request")
+        kept = ("kind", "webp", "format", "privacy", "goal", "request")
         return {
             (key if key != "attic" else EVIL): value[key] if key in kept else poisoned(value[key])
             for key in value

@@ -30,6 +30,16 @@ from eapg_split.runtime.events import (
     PreviewFrame,
     StepDone,
 )
+from eapg_split.runtime.observed import (
+    LinkBelieved,
+    LinkProbed,
+    NodeBack,
+    NodeDescribed,
+    NodeLost,
+    RoundTrip,
+    StageSeconds,
+    TelemetryHeard,
+)
 from eapg_split.runtime.peer import NodeDescription
 
 COUNTS = st.integers(1, 64)
@@ -58,6 +68,15 @@ EVENTS: tuple[JobEvent, ...] = (
     Notice("Going on without edge."),
     FrameDone(3, 121),
     OutputFile("", 12345, "ab" * 32),
+    NodeDescribed(
+        "edge", "edge", "onnx", 0, 0.5, (StageSeconds("stage3", 0.25, 0.125, 1.0, 5.0, True),), 0.5
+    ),
+    LinkBelieved("edge", "cloud", 1e8, 0.03, 0.5, True, 2.5, True, 3.5),
+    LinkProbed("device", "edge", 32768, 0.0625, 0.125, True),
+    RoundTrip("edge", 0.03125, 0.125),
+    TelemetryHeard("edge", {"load": 0.5, "queue_s": 2.0}, ("decoder",), True, 1.5),
+    NodeLost("edge", "It does not answer.", 2.5),
+    NodeBack("edge", 3.5),
     OutputChunk(b"\x00\x01"),
     JobDone("a1", 121, 512, 288, 24, 7, 12.5, "ab" * 32, (SEGMENT,), (HOP,), {"edge": 5_000_000_000}, 3, 99),
 )

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from eapg_split.domain.plan import Cut, Plan, Segment
 from eapg_split.domain.request import Privacy, Request
 from eapg_split.domain.topology import NodeId, Tier
 from eapg_split.eapg.pipeline import EapgPipeline
+from eapg_split.eapg.workload import unroll
 from eapg_split.errors import (
     CapacityExceeded,
     CorruptPayload,
@@ -38,6 +40,7 @@ from eapg_split.runtime.held import HeldStates
 from eapg_split.runtime.job import Job
 from eapg_split.runtime.jobs.home import JobFolder
 from eapg_split.runtime.loopback import LoopbackPeer
+from eapg_split.runtime.observed import LinkBelieved, NodeDescribed, NodeLost, Observed, TelemetryHeard
 from eapg_split.runtime.output import open_output, read_output
 from eapg_split.runtime.peer import Emit, NodeDescription, Peer, SegmentDone, SegmentOrder
 from eapg_split.runtime.recall import Recall
@@ -379,3 +382,20 @@ async def test_a_node_that_drains_is_left_out_from_the_start(sha: str) -> None:
     assert result.done.frames_sha256 == sha
     assert (len(edge.orders), len(cloud.orders)) == (0, 1)
     assert "Node edge drains" in result.notices
+
+
+async def test_what_a_job_sees_is_told_where_it_is_wanted() -> None:
+    job = Job("j1", SMALL, resolve("pyramid"), "lossless", ".rgb", observed=True)
+    edge = Watched(Tier.EDGE, failures=9, error=NodeUnavailable("Node edge is gone.", node_id="edge"))
+    result = await run_prepared(job, edge, Watched(Tier.CLOUD))
+    described = [event for event in result.events if isinstance(event, NodeDescribed)]
+    assert {event.node for event in described} == {"device", "edge", "cloud"}
+    stages = tuple(stage.name for stage in unroll(SMALL).stages)
+    assert all(tuple(each.stage for each in event.stages) == stages for event in described)
+    assert all(each.step_s > 0 for event in described for each in event.stages)
+    believed = {(each.source, each.target) for each in result.events if isinstance(each, LinkBelieved)}
+    assert len(believed) == 6
+    assert [event.node for event in result.events if isinstance(event, NodeLost)] == ["edge"]
+    assert any(isinstance(event, TelemetryHeard) for event in result.events)
+    plain = await run_job("pyramid", Watched(Tier.EDGE), Watched(Tier.CLOUD))
+    assert not any(isinstance(event, get_args(Observed)) for event in plain.events)

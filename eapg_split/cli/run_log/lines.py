@@ -5,16 +5,18 @@ of the output's bytes only their number.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, get_args
 
 from eapg_split.cli.run_log.pictures import check_webp
 from eapg_split.domain.request import Request
 from eapg_split.domain.workload import StageKind
+from eapg_split.planner.policy import Goal, Objective
 from eapg_split.runtime.events import JobEvent, OutputChunk, PreviewFrame
 
 FORMAT: Final = "eapg-split run log"
 VERSION: Final = 1
+_ANY: Final = Objective()
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Header:
     """The first line: what was asked for.
 
     `request.prompt` and `understood` (what the model made of the prompt) are empty unless the person asked for
-    them to be logged. `started` is the moment of the start in UTC, as ISO 8601.
+    them to be logged. `started` is the moment of the start in UTC, as ISO 8601. The last six are what plans were to
+    mind; 0 stands for no deadline, and for no limit of the entropy.
     """
 
     format: str
@@ -50,6 +53,12 @@ class Header:
     quality_db: float
     engine: str
     stages: tuple[LoggedStage, ...]
+    goal: Goal = Goal.BALANCED
+    deadline_s: float = 0.0
+    max_entropy_bits: float = 0.0
+    max_cuts: int = _ANY.max_cuts
+    pins: dict[str, str] = field(default_factory=dict)
+    memory_caps: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 import base64
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Final, Self
 
 from eapg_split.cli.run_log.lines import (
     FORMAT,
@@ -25,8 +26,11 @@ from eapg_split.cli.run_log.pictures import encode_webp
 from eapg_split.cli.run_log.values import BadValue, to_json
 from eapg_split.domain.workload import Workload
 from eapg_split.errors import EapgError
+from eapg_split.planner.policy import Objective
 from eapg_split.runtime.events import JobEvent, OutputChunk, PreviewFrame
 from eapg_split.video import output_failure
+
+_ANY: Final = Objective()
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,15 @@ class LogWriter:
 
 
 def header_of(
-    workload: Workload, *, understood: str, policy: str, codec: str, quality_db: float, engine: str
+    workload: Workload,
+    *,
+    understood: str,
+    policy: str,
+    codec: str,
+    quality_db: float,
+    engine: str,
+    wishes: Objective = _ANY,
+    deadline_s: float = 0.0,
 ) -> Header:
     """The header of a run that starts now. An empty `understood` means that the prompt is to stay out as well."""
     request = workload.request
@@ -130,6 +142,12 @@ def header_of(
             )
             for stage in workload.stages
         ),
+        goal=wishes.goal,
+        deadline_s=deadline_s,
+        max_entropy_bits=wishes.max_entropy_bits if math.isfinite(wishes.max_entropy_bits) else 0.0,
+        max_cuts=wishes.max_cuts,
+        pins=dict(wishes.pins),
+        memory_caps=dict(wishes.memory_caps),
     )
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("request", "policy", "codec", "previews", "suffix", "deadline_s", "peers", "quality_db", "wishes", "checkpoints")
+    __slots__ = ("request", "policy", "codec", "previews", "suffix", "deadline_s", "peers", "quality_db", "wishes", "checkpoints", "observations")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
     CODEC_FIELD_NUMBER: _ClassVar[int]
@@ -20,6 +20,7 @@ class GenerateRequest(_message.Message):
     QUALITY_DB_FIELD_NUMBER: _ClassVar[int]
     WISHES_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
+    OBSERVATIONS_FIELD_NUMBER: _ClassVar[int]
     request: _common_pb2.GenerationRequest
     policy: str
     codec: str
@@ -30,7 +31,8 @@ class GenerateRequest(_message.Message):
     quality_db: float
     wishes: Wishes
     checkpoints: str
-    def __init__(self, request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., policy: _Optional[str] = ..., codec: _Optional[str] = ..., previews: _Optional[bool] = ..., suffix: _Optional[str] = ..., deadline_s: _Optional[float] = ..., peers: _Optional[_Iterable[_Union[NodeAddress, _Mapping]]] = ..., quality_db: _Optional[float] = ..., wishes: _Optional[_Union[Wishes, _Mapping]] = ..., checkpoints: _Optional[str] = ...) -> None: ...
+    observations: bool
+    def __init__(self, request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., policy: _Optional[str] = ..., codec: _Optional[str] = ..., previews: _Optional[bool] = ..., suffix: _Optional[str] = ..., deadline_s: _Optional[float] = ..., peers: _Optional[_Iterable[_Union[NodeAddress, _Mapping]]] = ..., quality_db: _Optional[float] = ..., wishes: _Optional[_Union[Wishes, _Mapping]] = ..., checkpoints: _Optional[str] = ..., observations: _Optional[bool] = ...) -> None: ...
 
 class Wishes(_message.Message):
     __slots__ = ("goal", "max_entropy_bits", "max_cuts", "pins", "memory_caps")
@@ -141,7 +143,7 @@ class JobSummary(_message.Message):
     def __init__(self, session: _Optional[str] = ..., step: _Optional[int] = ..., total_steps: _Optional[int] = ..., elapsed_s: _Optional[float] = ..., state: _Optional[str] = ..., policy: _Optional[str] = ..., label: _Optional[str] = ..., suffix: _Optional[str] = ..., ended_s: _Optional[float] = ...) -> None: ...
 
 class JobEvent(_message.Message):
-    __slots__ = ("number", "plan", "step", "preview", "hop", "notice", "frame", "file", "chunk", "done", "goodput", "reviewed", "checkpoint")
+    __slots__ = ("number", "plan", "step", "preview", "hop", "notice", "frame", "file", "chunk", "done", "goodput", "reviewed", "checkpoint", "described", "believed", "probed", "round_trip", "telemetry", "lost", "back")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     PLAN_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
@@ -155,6 +157,13 @@ class JobEvent(_message.Message):
     GOODPUT_FIELD_NUMBER: _ClassVar[int]
     REVIEWED_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    DESCRIBED_FIELD_NUMBER: _ClassVar[int]
+    BELIEVED_FIELD_NUMBER: _ClassVar[int]
+    PROBED_FIELD_NUMBER: _ClassVar[int]
+    ROUND_TRIP_FIELD_NUMBER: _ClassVar[int]
+    TELEMETRY_FIELD_NUMBER: _ClassVar[int]
+    LOST_FIELD_NUMBER: _ClassVar[int]
+    BACK_FIELD_NUMBER: _ClassVar[int]
     number: int
     plan: PlanMade
     step: _common_pb2.StepDone
@@ -168,7 +177,14 @@ class JobEvent(_message.Message):
     goodput: Goodput
     reviewed: PlanReviewed
     checkpoint: CheckpointKept
-    def __init__(self, number: _Optional[int] = ..., plan: _Optional[_Union[PlanMade, _Mapping]] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., hop: _Optional[_Union[_common_pb2.Hop, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., frame: _Optional[_Union[FrameDone, _Mapping]] = ..., file: _Optional[_Union[OutputFile, _Mapping]] = ..., chunk: _Optional[bytes] = ..., done: _Optional[_Union[JobDone, _Mapping]] = ..., goodput: _Optional[_Union[Goodput, _Mapping]] = ..., reviewed: _Optional[_Union[PlanReviewed, _Mapping]] = ..., checkpoint: _Optional[_Union[CheckpointKept, _Mapping]] = ...) -> None: ...
+    described: NodeDescribed
+    believed: LinkBelieved
+    probed: LinkProbed
+    round_trip: RoundTrip
+    telemetry: TelemetryHeard
+    lost: NodeLost
+    back: NodeBack
+    def __init__(self, number: _Optional[int] = ..., plan: _Optional[_Union[PlanMade, _Mapping]] = ..., step: _Optional[_Union[_common_pb2.StepDone, _Mapping]] = ..., preview: _Optional[_Union[_common_pb2.PreviewFrame, _Mapping]] = ..., hop: _Optional[_Union[_common_pb2.Hop, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., frame: _Optional[_Union[FrameDone, _Mapping]] = ..., file: _Optional[_Union[OutputFile, _Mapping]] = ..., chunk: _Optional[bytes] = ..., done: _Optional[_Union[JobDone, _Mapping]] = ..., goodput: _Optional[_Union[Goodput, _Mapping]] = ..., reviewed: _Optional[_Union[PlanReviewed, _Mapping]] = ..., checkpoint: _Optional[_Union[CheckpointKept, _Mapping]] = ..., described: _Optional[_Union[NodeDescribed, _Mapping]] = ..., believed: _Optional[_Union[LinkBelieved, _Mapping]] = ..., probed: _Optional[_Union[LinkProbed, _Mapping]] = ..., round_trip: _Optional[_Union[RoundTrip, _Mapping]] = ..., telemetry: _Optional[_Union[TelemetryHeard, _Mapping]] = ..., lost: _Optional[_Union[NodeLost, _Mapping]] = ..., back: _Optional[_Union[NodeBack, _Mapping]] = ...) -> None: ...
 
 class PlanSegment(_message.Message):
     __slots__ = ("node", "tier", "start_step", "stop_step")
@@ -257,6 +273,127 @@ class CheckpointKept(_message.Message):
     seconds: float
     at_s: float
     def __init__(self, node: _Optional[str] = ..., step: _Optional[int] = ..., codec: _Optional[str] = ..., raw_bytes: _Optional[int] = ..., wire_bytes: _Optional[int] = ..., seconds: _Optional[float] = ..., at_s: _Optional[float] = ...) -> None: ...
+
+class NodeDescribed(_message.Message):
+    __slots__ = ("node", "tier", "engine", "memory_bytes", "price_per_s", "stages", "at_s")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    TIER_FIELD_NUMBER: _ClassVar[int]
+    ENGINE_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    PRICE_PER_S_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
+    AT_S_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    tier: str
+    engine: str
+    memory_bytes: int
+    price_per_s: float
+    stages: _containers.RepeatedCompositeFieldContainer[StageSeconds]
+    at_s: float
+    def __init__(self, node: _Optional[str] = ..., tier: _Optional[str] = ..., engine: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., price_per_s: _Optional[float] = ..., stages: _Optional[_Iterable[_Union[StageSeconds, _Mapping]]] = ..., at_s: _Optional[float] = ...) -> None: ...
+
+class StageSeconds(_message.Message):
+    __slots__ = ("stage", "step_s", "entry_s", "load_s", "watts", "uncertain")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    STEP_S_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_S_FIELD_NUMBER: _ClassVar[int]
+    LOAD_S_FIELD_NUMBER: _ClassVar[int]
+    WATTS_FIELD_NUMBER: _ClassVar[int]
+    UNCERTAIN_FIELD_NUMBER: _ClassVar[int]
+    stage: str
+    step_s: float
+    entry_s: float
+    load_s: float
+    watts: float
+    uncertain: bool
+    def __init__(self, stage: _Optional[str] = ..., step_s: _Optional[float] = ..., entry_s: _Optional[float] = ..., load_s: _Optional[float] = ..., watts: _Optional[float] = ..., uncertain: _Optional[bool] = ...) -> None: ...
+
+class LinkBelieved(_message.Message):
+    __slots__ = ("source", "target", "bits_per_s", "rtt_s", "sigma", "known", "age_s", "relayed", "at_s")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    BITS_PER_S_FIELD_NUMBER: _ClassVar[int]
+    RTT_S_FIELD_NUMBER: _ClassVar[int]
+    SIGMA_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_FIELD_NUMBER: _ClassVar[int]
+    AGE_S_FIELD_NUMBER: _ClassVar[int]
+    RELAYED_FIELD_NUMBER: _ClassVar[int]
+    AT_S_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    target: str
+    bits_per_s: float
+    rtt_s: float
+    sigma: float
+    known: bool
+    age_s: float
+    relayed: bool
+    at_s: float
+    def __init__(self, source: _Optional[str] = ..., target: _Optional[str] = ..., bits_per_s: _Optional[float] = ..., rtt_s: _Optional[float] = ..., sigma: _Optional[float] = ..., known: _Optional[bool] = ..., age_s: _Optional[float] = ..., relayed: _Optional[bool] = ..., at_s: _Optional[float] = ...) -> None: ...
+
+class LinkProbed(_message.Message):
+    __slots__ = ("source", "target", "bytes", "seconds", "at_s", "broken_off")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    AT_S_FIELD_NUMBER: _ClassVar[int]
+    BROKEN_OFF_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    target: str
+    bytes: int
+    seconds: float
+    at_s: float
+    broken_off: bool
+    def __init__(self, source: _Optional[str] = ..., target: _Optional[str] = ..., bytes: _Optional[int] = ..., seconds: _Optional[float] = ..., at_s: _Optional[float] = ..., broken_off: _Optional[bool] = ...) -> None: ...
+
+class RoundTrip(_message.Message):
+    __slots__ = ("node", "seconds", "at_s")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    AT_S_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    seconds: float
+    at_s: float
+    def __init__(self, node: _Optional[str] = ..., seconds: _Optional[float] = ..., at_s: _Optional[float] = ...) -> None: ...
+
+class TelemetryHeard(_message.Message):
+    __slots__ = ("node", "readings", "resident", "draining", "at_s")
+    class ReadingsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    READINGS_FIELD_NUMBER: _ClassVar[int]
+    RESIDENT_FIELD_NUMBER: _ClassVar[int]
+    DRAINING_FIELD_NUMBER: _ClassVar[int]
+    AT_S_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    readings: _containers.ScalarMap[str, float]
+    resident: _containers.RepeatedScalarFieldContainer[str]
+    draining: bool
+    at_s: float
+    def __init__(self, node: _Optional[str] = ..., readings: _Optional[_Mapping[str, float]] = ..., resident: _Optional[_Iterable[str]] = ..., draining: _Optional[bool] = ..., at_s: _Optional[float] = ...) -> None: ...
+
+class NodeLost(_message.Message):
+    __slots__ = ("node", "reason", "at_s")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    AT_S_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    reason: str
+    at_s: float
+    def __init__(self, node: _Optional[str] = ..., reason: _Optional[str] = ..., at_s: _Optional[float] = ...) -> None: ...
+
+class NodeBack(_message.Message):
+    __slots__ = ("node", "at_s")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    AT_S_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    at_s: float
+    def __init__(self, node: _Optional[str] = ..., at_s: _Optional[float] = ...) -> None: ...
 
 class Notice(_message.Message):
     __slots__ = ("text",)

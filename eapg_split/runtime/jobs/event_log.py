@@ -17,8 +17,11 @@ from eapg_split.runtime.events import (
     StepDone,
 )
 from eapg_split.runtime.jobs.journal import MOST_EVENTS
+from eapg_split.runtime.observed import LinkBelieved, NodeBack, NodeDescribed, NodeLost
 
-KEPT: Final = (PlanMade, PlanReviewed, StepDone, Hop, CheckpointKept, Notice)
+KEPT: Final = (
+    PlanMade, PlanReviewed, StepDone, Hop, CheckpointKept, Notice, NodeDescribed, LinkBelieved, NodeLost, NodeBack,
+)  # fmt: skip
 """The kinds that are numbered and kept; the others are for those who follow at the time."""
 MOST_PREVIEWS: Final = 64  # frames that wait for one follower; the oldest goes
 _MOST_WAITING: Final = 1024  # events that wait for the disk before the job does
