@@ -147,7 +147,7 @@ def header_of(
         max_entropy_bits=wishes.max_entropy_bits if math.isfinite(wishes.max_entropy_bits) else 0.0,
         max_cuts=wishes.max_cuts,
         pins=dict(wishes.pins),
-        memory_caps=dict(wishes.memory_caps),
+        memory_caps={str(node): size for node, size in wishes.memory_caps.items()},
     )
 
 
