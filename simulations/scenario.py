@@ -1,6 +1,5 @@
 """Scenario files: TOML that is checked against a JSON Schema, with errors that name the line and the mend."""
 
-import difflib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any, Final
 from eapg_split.domain.toml_text import tables_in
 from eapg_split.errors import InvalidRequest
 from simulations.lines import line_of
+from simulations.settings import Setting, put, unknown_key
 
 MAX_FILE_BYTES: Final = 4 << 20
 _MOST_WORDS: Final = 300  # of what the checker says, which quotes what it checked
@@ -22,11 +22,15 @@ DEFAULT_POLICIES: Final = ("dp-adaptive",)
 
 @dataclass(frozen=True)
 class Scenario:
-    """A checked file: its tables, and where it stands, for the files beside it and for what is wrong with it."""
+    """A checked file: its tables, and where it stands, for the files beside it and for what is wrong with it.
+
+    `settings` are what was set from outside; the tables have it.
+    """
 
     path: Path
     tables: Mapping[str, Any]
     text: str
+    settings: tuple[Setting, ...] = ()
 
     @property
     def name(self) -> str:
@@ -50,7 +54,12 @@ class Scenario:
 
     def wrong(self, where: Sequence[str | int], sentence: str) -> InvalidRequest:
         """The error for what stands at a path."""
-        return InvalidRequest(f"{self.path.name}, line {line_of(self.text, where)}: {sentence}")
+        line = line_of(self.text, where)
+        return InvalidRequest(f"{self.path.name}, line {line}{_with(self.settings)}: {sentence}")
+
+    def having(self, settings: Sequence[Setting]) -> "Scenario":
+        """The same with values set from outside, checked as a file is. Raises InvalidRequest."""
+        return parse_scenario(self.path, self.text, (*self.settings, *settings))
 
 
 def shipped() -> tuple[str, ...]:
@@ -77,9 +86,15 @@ def read_scenario(name: str) -> Scenario:
     return parse_scenario(path, text)
 
 
-def parse_scenario(path: Path, text: str) -> Scenario:
-    """The scenario in a text. Raises InvalidRequest that names the line."""
-    scenario = Scenario(path, tables_in(text, path.name), text)
+def parse_scenario(path: Path, text: str, settings: Sequence[Setting] = ()) -> Scenario:
+    """The scenario in a text, with values set from outside. Raises InvalidRequest that names the line."""
+    tables = tables_in(text, path.name)
+    for setting in settings:
+        try:
+            put(tables, schema(), setting)
+        except InvalidRequest as error:
+            raise InvalidRequest(f"{path.name}{_with([setting])}: {error.message}") from error
+    scenario = Scenario(path, tables, text, tuple(settings))
     _check(scenario)
     return scenario
 
@@ -90,6 +105,10 @@ def schema() -> Mapping[str, Any]:
     text = (files("simulations") / "scenario.schema.json").read_text(encoding="utf-8")
     loaded: Mapping[str, Any] = json.loads(text)
     return loaded
+
+
+def _with(settings: Sequence[Setting]) -> str:
+    return f", with {' and '.join(map(str, settings))}" if settings else ""
 
 
 def _check(scenario: Scenario) -> None:
@@ -111,12 +130,9 @@ def problem_in(tables: object, wanted: Mapping[str, Any]) -> tuple[list[str | in
         return None
     path, words = list(error.absolute_path), error.message[:_MOST_WORDS]
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
-        known = list(error.schema.get("properties", {}))
+        known = error.schema.get("properties", {})
         unknown = next(key for key in error.instance if key not in known)
-        near = difflib.get_close_matches(unknown, known, 1)
-        words = f"there is no key {unknown!r} here: " + (
-            f"perhaps {near[0]!r} is meant." if near else f"known are {', '.join(known)}."
-        )
+        words = unknown_key(unknown, known)
         path.append(unknown)
     elif error.validator == "required":
         words = f"{error.message.replace(' is a required property', '')} is missing here: add it."
