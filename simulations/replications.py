@@ -1,46 +1,24 @@
-"""The same scenario under several policies and seeds, one after the other or in several processes: the same results."""
+"""The same scenario under several policies and seeds: one after the other, in several processes, or on a cluster."""
 
 import multiprocessing
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass
+import os
+import signal
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice, product
 from pathlib import Path
 from typing import Final
 
-from eapg_split.errors import InvalidRequest
+from eapg_split.errors import EapgError, InvalidRequest
 from eapg_split.planner import resolve
-from simulations.building import build
-from simulations.record import Record
-from simulations.results import Figures, figures
-from simulations.scenario import Scenario, parse_scenario
-from simulations.simulation import simulate
+from simulations.scenario import Scenario
+from simulations.tasks import Plain, Replication, Task, answered, attempt, run, told
 
 MAX_REPLICATIONS: Final = 100_000
 MAX_PROCESSES: Final = 256
 _AHEAD: Final = 2  # tasks of a process that wait
-
-
-@dataclass(frozen=True)
-class Task:
-    """One run. `record` is the file of its JSON lines, none without."""
-
-    scenario: Scenario
-    policy: str
-    seed: int
-    until_s: float
-    jobs: int | None = None
-    record: Path | None = None
-
-
-@dataclass(frozen=True)
-class Replication:
-    """What came of a task."""
-
-    policy: str
-    seed: int
-    figures: Figures
 
 
 def tasks(
@@ -63,32 +41,71 @@ def tasks(
     ]
 
 
-def replicate(wanted: Sequence[Task], processes: int = 1) -> Iterator[Replication]:
-    """What comes of the tasks, in their order."""
-    if processes <= 1:
-        yield from map(run, wanted)
-        return
+def replicate(wanted: Iterable[Task], processes: int = 1, cluster: str = "") -> Iterator[Replication]:
+    """What comes of the tasks, in their order: here, in so many processes, or on the Ray cluster at an address.
+
+    Raises EapgError at the first run that fails; that, and closing this, ends what runs elsewhere.
+    """
+    if cluster:
+        from simulations.cluster import replicate_on
+
+        return replicate_on(cluster, wanted, processes)
+    if processes > 1:
+        return _in_processes(wanted, processes)
+    return map(run, wanted)
+
+
+def _in_processes(wanted: Iterable[Task], processes: int) -> Iterator[Replication]:
     # fresh processes: whatever this one has open or has drawn is not theirs
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        waiting, running = iter(wanted), []
-        for task in islice(waiting, processes * _AHEAD):
-            running.append(pool.submit(_run_text, _as_text(task)))
-        while running:
-            yield running.pop(0).result()
-            running += [pool.submit(_run_text, _as_text(task)) for task in islice(waiting, 1)]
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_end_with_parent)
+    waiting, running = iter(wanted), list[tuple[Task, Future[Plain]]]()
+    done = False
+    try:
+        while True:
+            for task in islice(waiting, processes * _AHEAD - len(running)):
+                running.append((task, _submitted(pool, task)))
+            if not running:
+                break
+            task, future = running.pop(0)
+            yield answered(task, _result(task, future))
+        done = True
+    finally:
+        pool.shutdown(wait=done, cancel_futures=not done)
+        for child in set(multiprocessing.active_children()) - others:
+            child.terminate()
 
 
-def run(task: Task) -> Replication:
-    """One task."""
-    with ExitStack() as stack:
-        record = Record()
-        if task.record is not None:
-            record = Record(stack.enter_context(task.record.open("w", encoding="utf-8")).write)
-        setup = build(task.scenario, task.seed)
-        policy = (task.policy, lambda: resolve(task.policy))
-        result = simulate(setup, policy, seed=task.seed, until_s=task.until_s, jobs=task.jobs, record=record)
-    return Replication(task.policy, task.seed, figures(result))
+def _submitted(pool: ProcessPoolExecutor, task: Task) -> Future[Plain]:
+    """Processes that this starts do not hear Ctrl-C: whoever does ends them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return pool.submit(attempt, told(task))
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _result(task: Task, future: Future[Plain]) -> Plain:
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        raise EapgError(
+            f"A process was ended from outside while it ran {task}, or one of the runs after it: perhaps memory is"
+            " short, so try fewer processes."
+        ) from error
+
+
+def _end_with_parent() -> None:
+    """In a process of the pool: whatever becomes of the one that started it, nobody stays behind."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def _file(folder: Path | None, number: int, policy: str, seed: int) -> Path | None:
@@ -97,19 +114,3 @@ def _file(folder: Path | None, number: int, policy: str, seed: int) -> Path | No
         return None
     name = "".join(each if each.isalnum() or each in "-_" else "-" for each in Path(policy).stem)
     return folder / f"{number}-{name}-{seed}.jsonl"
-
-
-Text = tuple[str, str, str, int, float, int | None, str | None]
-
-
-def _as_text(task: Task) -> Text:
-    """What another process is told: plain values."""
-    scenario, record = task.scenario, task.record
-    where = None if record is None else str(record)
-    return str(scenario.path), scenario.text, task.policy, task.seed, task.until_s, task.jobs, where
-
-
-def _run_text(text: Text) -> Replication:
-    path, toml, policy, seed, until_s, jobs, record = text
-    scenario = parse_scenario(Path(path), toml)
-    return run(Task(scenario, policy, seed, until_s, jobs, None if record is None else Path(record)))

@@ -13,9 +13,9 @@ import typer
 from eapg_split.cli.exits import guarded
 
 if TYPE_CHECKING:
-    from simulations.replications import Replication
     from simulations.results import Interval
     from simulations.scenario import Scenario
+    from simulations.tasks import Replication
 
 _Scenario = Annotated[
     str | None, typer.Argument(metavar="[SCENARIO]", help="A file, or one of those that are shipped.")
@@ -31,6 +31,13 @@ _Jobs = Annotated[int, typer.Option(min=0, metavar="N", help="Jobs that arrive a
 _Parallel = Annotated[
     int,
     typer.Option(min=0, metavar="N", help="Processes; 0 takes one for each processor. Results are the same."),
+]
+_Ray = Annotated[
+    str,
+    typer.Option(
+        metavar="ADDRESS",
+        help='Run on a Ray cluster: local, auto or HOST:PORT (extra "ray"). Results are the same.',
+    ),
 ]
 _Out = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Where the JSON lines of every run and the summary go.")
@@ -62,6 +69,7 @@ def simulate(
     until: _Until = 0.0,
     jobs: _Jobs = 0,
     parallel: _Parallel = 1,
+    ray: _Ray = "",
     out: _Out = None,
     as_json: _Json = False,
     show_list: _List = False,
@@ -91,7 +99,7 @@ def simulate(
             folder=out,
         )
         runs: list[Replication] = []
-        for run in replicate(wanted, min(MAX_PROCESSES, parallel or os.cpu_count() or 1)):
+        for run in replicate(wanted, min(MAX_PROCESSES, parallel or os.cpu_count() or 1), ray):
             runs.append(run)
             if sys.stderr.isatty():
                 typer.echo(f"\r{len(runs)} of {len(wanted)} runs", err=True, nl=len(runs) == len(wanted))
