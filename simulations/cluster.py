@@ -45,7 +45,9 @@ def replicate_on(address: str, wanted: Iterable[Task], processes: int) -> Iterat
 def _joined(address: str, processes: int) -> ModuleType:
     """Ray, connected to that cluster."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told that it was used
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what will be its default: else it warns
+    os.environ.setdefault(
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0"
+    )  # what will be its default: else it warns
     try:
         import ray
     except ImportError as error:
@@ -68,7 +70,9 @@ def _reach(address: str) -> None:
     """Ray itself goes on trying for many minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise InvalidRequest(f"--ray {address!r} is no address: use local, auto, HOST:PORT or ray://HOST:PORT.")
+        raise InvalidRequest(
+            f"--ray {address!r} is no address: use local, auto, HOST:PORT or ray://HOST:PORT."
+        )
     try:
         socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_S).close()
     except OSError as error:

@@ -59,7 +59,9 @@ def read_parameter(text: str) -> Parameter:
     if not all(map(_plain, values)):
         raise InvalidRequest(f"--set {path} needs numbers, words, truth values or lists of them.")
     if len(values) > MAX_VALUES:
-        raise InvalidRequest(f"--set {path} has {len(values)} values, and {MAX_VALUES} are allowed: try fewer.")
+        raise InvalidRequest(
+            f"--set {path} has {len(values)} values, and {MAX_VALUES} are allowed: try fewer."
+        )
     twice = next((value for number, value in enumerate(values) if value in values[:number]), None)
     if twice is not None:
         raise InvalidRequest(f"--set {path} has {shown(twice)} twice: name each value once.")

@@ -130,7 +130,5 @@ def _run(task: Task, policy: str, write: Callable[[str], object] | None) -> Repl
     """`policy` is where the task's is found from here."""
     setup = build(task.scenario, task.seed)
     made = (task.policy, lambda: resolve(policy))
-    result = simulate(
-        setup, made, seed=task.seed, until_s=task.until_s, jobs=task.jobs, record=Record(write)
-    )
+    result = simulate(setup, made, seed=task.seed, until_s=task.until_s, jobs=task.jobs, record=Record(write))
     return Replication(task.policy, task.seed, figures(result))
