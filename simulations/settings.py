@@ -3,12 +3,12 @@
 import difflib
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Final
 
+from eapg_split.domain.toml_text import tables_in
 from eapg_split.errors import InvalidRequest
 
 MAX_VALUES: Final = 1000  # that one parameter may take
@@ -109,16 +109,16 @@ def _parts(path: str) -> list[str]:
 def _values(written: str) -> list[object]:
     """As a TOML list, or else one by one."""
     try:
-        listed: list[object] = tomllib.loads(f"values = [{written}]")["values"]
-    except tomllib.TOMLDecodeError:
+        listed: list[object] = tables_in(f"values = [{written}]", "")["values"]
+    except InvalidRequest:
         return [_value(each.strip()) for each in written.split(",")]
     return listed
 
 
 def _value(written: str) -> object:
     try:
-        value: object = tomllib.loads(f"value = {written}")["value"]
-    except tomllib.TOMLDecodeError:
+        value: object = tables_in(f"value = {written}", "")["value"]
+    except InvalidRequest:
         return written
     return value
 

@@ -114,5 +114,5 @@ def test_a_place_that_is_not_there_is_said_as_in_a_file(
 
 
 def test_what_is_no_number_is_no_number_in_a_file_either() -> None:
-    with pytest.raises(InvalidRequest, match=r"mine.toml, line 6: until_s: nan is no number"):
+    with pytest.raises(InvalidRequest, match=r"mine.toml, line 6: until_s: it must be finite"):
         parse_scenario(Path("mine.toml"), FILE.replace("600", "nan"))
