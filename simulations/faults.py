@@ -1,11 +1,12 @@
 """What goes wrong: nodes that die and come back, media that carry less or nothing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
 from eapg_split.domain.topology import NodeId
-from simulations.world import World
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,37 @@ class Fault:
     every_s: float | None = None
 
 
-def arm(world: World, fault: Fault, draws: np.random.Generator) -> None:
+class Time(Protocol):
+    """Virtual or real."""
+
+    @property
+    def now_s(self) -> float: ...
+
+    def at(self, when_s: float, call: Callable[[Any], None], argument: Any = None) -> None:
+        """Calls at a moment."""
+        ...
+
+
+class Struck(Protocol):
+    """What can suffer faults."""
+
+    @property
+    def kernel(self) -> Time: ...
+
+    def down(self, name: NodeId) -> None:
+        """A node dies."""
+        ...
+
+    def up(self, name: NodeId) -> None:
+        """A node is there again."""
+        ...
+
+    def throttle(self, medium: str, factor: float) -> None:
+        """A medium carries so many times what it would."""
+        ...
+
+
+def arm(world: Struck, fault: Fault, draws: np.random.Generator) -> None:
     """Lets the fault happen in the world."""
     kernel = world.kernel
 

@@ -26,6 +26,11 @@ class Kernel:
         """Whether nothing is to happen any more."""
         return not self._heap
 
+    @property
+    def next_s(self) -> float:
+        """When something happens next; infinite where nothing does."""
+        return self._heap[0][0] if self._heap else math.inf
+
     def run(self, until_s: float = math.inf) -> None:
         """Until nothing is left that happens before `until_s`. What lies beyond it stays for the next call."""
         self.play(until_s)

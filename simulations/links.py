@@ -54,8 +54,12 @@ class Flow:
 class Media:
     """All media of a world and the flows on them."""
 
-    def __init__(self, kernel: Kernel, traces: Sequence[RateTrace]) -> None:
+    def __init__(
+        self, kernel: Kernel, traces: Sequence[RateTrace], *, least_bits_per_s: float = LEAST_RATE
+    ) -> None:
+        """`least_bits_per_s` stands in for nothing at all."""
         self._kernel = kernel
+        self._least = least_bits_per_s
         self._traces = list(traces)
         self._factors = [1.0] * len(self._traces)
         self._flows: list[dict[Flow, None]] = [{} for _ in self._traces]
@@ -64,7 +68,7 @@ class Media:
 
     def rate(self, medium: int) -> float:
         """Bits a second that a medium carries now."""
-        return max(LEAST_RATE, self._traces[medium].at(self._kernel.now_s) * self._factors[medium])
+        return max(self._least, self._traces[medium].at(self._kernel.now_s) * self._factors[medium])
 
     def carries(self, media: Iterable[int]) -> bool:
         """Whether anything gets through all of them now."""

@@ -61,6 +61,13 @@ class NodeSpec:
             raise InvalidRequest(f"Node {self.id} has a battery or heat: give it one engine.")
 
     @property
+    def watts(self) -> tuple[float, float]:
+        """Drawn while it computes, and while it waits."""
+        known = [cost.joules_per_s for cost in self.stages.values() if cost.joules_per_s is not None]
+        active_w = sum(known) / len(known) if known else ACTIVE_W
+        return active_w, min(IDLE_W, active_w)
+
+    @property
     def profile(self) -> Profile:
         """What it says of itself."""
         return Profile(self.id, "simulated", "", self.stages)
@@ -101,7 +108,7 @@ class SimNode:
         self._parts = parts
         self.id = spec.id
         self.up = True
-        self.body = Body(spec.cell, spec.heat, watts=_watts(spec))
+        self.body = Body(spec.cell, spec.heat, watts=spec.watts)
         self.rates = LinkRates(spec.id, Network(spec.technology), clock=lambda: kernel.now_s)
         self.latest: deque[Telemetry] = deque(maxlen=2)
         self._busy_s = 0.0  # of all engines together, with what is left of the steps that run
@@ -286,10 +293,3 @@ class SimNode:
         first, last = work.next_step, work.stop_step
         stages = (s for s in work.workload.stages if s.start_step < last and first < s.stop_step)
         return max((stage.memory_bytes for stage in stages), default=0)
-
-
-def _watts(spec: NodeSpec) -> tuple[float, float]:
-    """Drawn while it computes, and while it waits."""
-    known = [cost.joules_per_s for cost in spec.stages.values() if cost.joules_per_s is not None]
-    active_w = sum(known) / len(known) if known else ACTIVE_W
-    return active_w, min(IDLE_W, active_w)

@@ -1,12 +1,14 @@
 """A recorded run of telemetry, played back: JSON lines, or CSV with a header.
 
 The names are those of `Telemetry`; what is absent, null or empty is unknown. `at_s` says when a row begins to hold, in
-seconds since the playing began, and must not fall; without it the rows are a second apart. The last row stays.
+seconds since the playing began, and must not fall; without it the rows are a second apart. The last row stays. A file
+that is replaced is played from its beginning.
 """
 
 import bisect
 import csv
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,13 +20,22 @@ from eapg_split.errors import InvalidRequest
 _MOST_BYTES: Final = 64 * 2**20
 _MOST_ROWS: Final = 1_000_000
 _QUALITY: Final = "quality"
+_log = logging.getLogger(__name__)
 
 
 class TraceSource:
-    """One file, read once."""
+    """One file, read again only when another one has taken its place."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         """The playing begins at the first look. Raises InvalidRequest for a file that is no trace."""
+        self._path = path
+        self._clock = clock
+        self._read_anew()
+
+    def _read_anew(self) -> None:
+        path = self._path
+        self._version = _version(path)
+        self._began_s: float | None = None
         self._rows: list[Telemetry] = []
         self._begins_s: list[float] = []
         for line, row in _rows(path):
@@ -33,10 +44,15 @@ class TraceSource:
             self._add(path, line, row)
         if not self._rows:
             raise InvalidRequest(f"{path} has no rows of telemetry: write one JSON object or CSV row a look.")
-        self._clock = clock
-        self._began_s: float | None = None
 
     def read(self) -> Telemetry:
+        """All unknown while the file that took the place of another is no trace."""
+        if _version(self._path) not in (None, self._version):
+            try:
+                self._read_anew()
+            except InvalidRequest as error:
+                _log.warning("telemetry is unknown: %s", error.message)
+                self._rows, self._begins_s = [], []
         now = self._clock()
         if self._began_s is None:
             self._began_s = now
@@ -72,6 +88,15 @@ def _number(path: Path, line: int, row: Mapping[str, object], name: str) -> floa
         except (ValueError, OverflowError):
             pass
     raise InvalidRequest(f"{path}, line {line}: {name} is no number.")
+
+
+def _version(path: Path) -> tuple[int, int] | None:
+    """Which file it is, and when it was last written; None where it is gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:

@@ -246,6 +246,20 @@ def test_a_trace_of_json_lines_is_played_back(tmp_path: Path) -> None:
     assert known(source.read()) == {"charge": 0.7}
 
 
+def test_a_trace_that_is_replaced_is_played_anew(tmp_path: Path) -> None:
+    path, other = tmp_path / "run.jsonl", tmp_path / "run.jsonl.part"
+    path.write_text('{"charge": 0.9}\n')
+    source = TraceSource(path, Clock())
+    assert known(source.read()) == {"charge": 0.9}
+    other.write_text('{"charge": 0.8}\n')
+    other.replace(path)
+    assert known(source.read()) == {"charge": 0.8}
+    path.unlink()
+    assert known(source.read()) == {"charge": 0.8}
+    path.write_text("nonsense")
+    assert known(source.read()) == {}
+
+
 def test_a_trace_of_csv_is_played_back(tmp_path: Path) -> None:
     path = tmp_path / "run.csv"
     path.write_text("at_s, temperature_c,charge\n5,30,0.5\n10,999,\n")

@@ -1,0 +1,100 @@
+"""One job of an emulation: asked for as anybody would ask, and what its events come to."""
+
+import math
+from contextlib import aclosing
+from typing import Final
+
+from eapg_split.domain.topology import NodeId
+from eapg_split.emulation.clock import Clock
+from eapg_split.emulation.network import Network
+from eapg_split.errors import DeadlineExceeded, EapgError
+from eapg_split.planner.models.radio import RADIOS
+from eapg_split.planner.priors import RADIO
+from eapg_split.rpc.job_client import JobOptions, generate
+from eapg_split.runtime.events import CheckpointKept, Hop, JobEvent, PlanMade, StepDone
+from simulations.nodes import NodeSpec
+from simulations.outcomes import End, Outcome
+from simulations.world import Demand, Layout
+
+_SUFFIX: Final = ""  # pictures: coding black frames as video would take time that no scenario knows of
+
+
+async def run_job(
+    outcome: Outcome, demand: Demand, policy: str, layout: Layout, where: tuple[Network, Clock]
+) -> None:
+    """Runs a job on the device that the outcome names, and fills the outcome; cancelled, it stays open.
+
+    Energy and money are what the simulator's models make of the seconds and bytes that were measured.
+    """
+    network, clock = where
+    tally = Tally(outcome, {spec.id: spec for spec in layout.nodes})
+    wishes = demand.objective
+    deadline_s = 0.0 if demand.deadline_s == math.inf else demand.deadline_s
+    options = JobOptions(
+        policy=policy, codec=wishes.codec, suffix=_SUFFIX, deadline_s=deadline_s, wishes=wishes
+    )
+    address = network.outside(outcome.device)
+    try:
+        events = generate(address, demand.workload.request, options, access=network.access)
+        async with aclosing(events):
+            async for event in events:
+                tally.take(event)
+        outcome.end = End.DONE
+    except DeadlineExceeded as error:
+        outcome.end, outcome.why = End.LATE, error.message
+    except EapgError as error:
+        outcome.end, outcome.why = End.FAILED, error.message
+    finally:
+        outcome.ended_s = clock.now_s
+        tally.close()
+
+
+class Tally:
+    """What a job's events come to, in the terms of a simulated job's."""
+
+    def __init__(self, outcome: Outcome, specs: dict[NodeId, NodeSpec]) -> None:
+        self._outcome, self._specs = outcome, specs
+        self._device = specs[outcome.device]
+        self._placed: tuple[tuple[str, int], ...] = ()
+
+    def take(self, event: JobEvent) -> None:
+        """The next event."""
+        match event:
+            case StepDone():
+                self._step(event)
+            case Hop():
+                self._moved(event.source, event.target, event.wire_bytes, event.seconds)
+            case CheckpointKept():
+                self._moved(event.node, self._device.id, event.wire_bytes, event.seconds)
+            case PlanMade():
+                self._plan(event)
+
+    def close(self) -> None:
+        """The job has ended: what its device drew while it waited."""
+        self._outcome.energy_j += self._device.watts[1] * self._outcome.latency_s
+
+    def _step(self, event: StepDone) -> None:
+        outcome, node = self._outcome, self._specs[NodeId(event.node)]
+        outcome.money += event.seconds * node.price_per_s
+        if node is self._device:
+            active_w, idle_w = node.watts
+            outcome.energy_j += (active_w - idle_w) * event.seconds
+        if not outcome.nodes or outcome.nodes[-1] != node.id:
+            outcome.nodes.append(node.id)
+
+    def _moved(self, source: str, target: str, size_bytes: int, seconds: float) -> None:
+        device = self._device
+        self._outcome.sent_bytes += size_bytes
+        radio = RADIO if device.technology is None else RADIOS[device.technology]
+        if source == device.id:
+            self._outcome.energy_j += radio.sending.joules(size_bytes, seconds)
+        elif target == device.id:
+            self._outcome.energy_j += radio.receiving.joules(size_bytes, seconds)
+
+    def _plan(self, event: PlanMade) -> None:
+        """A switch is a plan that computes elsewhere than the one before it said."""
+        start = event.segments[0].start_step
+        placed = tuple((part.node, part.stop_step) for part in event.segments)
+        before = tuple(part for part in self._placed if part[1] > start)
+        self._outcome.switches += bool(self._placed) and placed != before
+        self._placed = placed
