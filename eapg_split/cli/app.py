@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from eapg_split.cli.certs import certs_app
+from eapg_split.cli.emulate import emulate
 from eapg_split.cli.exits import guarded
 from eapg_split.cli.generate import generate
 from eapg_split.cli.jobs import attach, cancel, jobs
@@ -24,6 +25,7 @@ codec_app = typer.Typer(help="Codecs put what crosses a cut on the wire.")
 app.command()(generate)
 app.command()(plan)
 app.command()(simulate)
+app.command()(emulate)
 app.command()(jobs)
 app.command()(attach)
 app.command()(cancel)

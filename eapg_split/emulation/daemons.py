@@ -108,7 +108,7 @@ class Daemons:
         folder, node = self._folder / spec.id, spec.id
         command = [sys.executable, "-m", f"{spec.tier}_node", "--node", node]
         command += ["--config", str(folder / "daemon.toml"), "--listen", self._network.listen(node)]
-        command += ["--with-parent", str(os.getpid()), *self._network.flags]
+        command += ["--with-parent", str(os.getpid()), *self._network.flags(node)]
         command += [
             "--telemetry",
             f"file:{folder / paced.TELEMETRY}",

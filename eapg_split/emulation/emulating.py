@@ -18,6 +18,7 @@ from eapg_split.emulation.clock import Clock
 from eapg_split.emulation.daemons import PACED, Daemons
 from eapg_split.emulation.jobs import run_job
 from eapg_split.emulation.network import Network
+from eapg_split.emulation.networks import NetworkKind, open_network
 from eapg_split.emulation.rates import RatePlayer
 from eapg_split.rpc.job_client import describe
 from eapg_split.runtime.settings import PeerAddress
@@ -45,11 +46,11 @@ class Progress:
 async def emulate(
     setup: Setup,
     policy: str,
-    network: Network,
     *,
     seed: int,
     until_s: float,
     jobs: int | None = None,
+    network: NetworkKind = NetworkKind.USER,
     engine: str = PACED,
     notify: Callable[[Progress], None] = lambda progress: None,
 ) -> Run:
@@ -60,16 +61,16 @@ async def emulate(
     """
     async with AsyncExitStack() as until_the_end:
         folder = until_the_end.enter_context(tempfile.TemporaryDirectory(prefix="eapg-split-emulate-"))
-        until_the_end.push_async_callback(network.close)
-        await network.start(setup.layout)
-        daemons = Daemons(setup.layout, network, Path(folder), engine=engine, seed=seed)
+        opened = await open_network(network, setup.layout, Path(folder))
+        until_the_end.push_async_callback(opened.close)
+        daemons = Daemons(setup.layout, opened, Path(folder), engine=engine, seed=seed)
         until_the_end.push_async_callback(daemons.close)
         await daemons.start()
         devices = [spec.id for spec in setup.layout.nodes if spec.tier is Tier.DEVICE]
         for device in devices:
-            await describe(PeerAddress(device, network.outside(device)), access=network.access)
+            await describe(PeerAddress(device, opened.outside(device)), access=opened.access)
         await asyncio.sleep(_SETTLE_S)
-        running = _Running(setup, policy, network, daemons, notify)
+        running = _Running(setup, policy, opened, daemons, notify)
         outcomes = await running.until_done(seed, until_s, jobs)
         charge = {device: _charge(Path(folder) / device) for device in devices}
         return Run(outcomes, charge, running.clock.now_s, 0)
