@@ -30,7 +30,7 @@ _Jobs = Annotated[int, typer.Option(min=0, metavar="N", help="Jobs that arrive a
 _Until = Annotated[
     float, typer.Option(min=0, metavar="SECONDS", help="Real time of each run; 0 takes the scenario's.")
 ]
-_Network = Annotated[str, typer.Option(help="user, namespaces (needs root), or auto.")]
+_Network = Annotated[str, typer.Option(help="user, or namespaces (needs root).")]
 _Engine = Annotated[
     str, typer.Option(help="paced waits as long as the scenario's nodes would; onnx computes.")
 ]

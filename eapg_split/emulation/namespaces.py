@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -25,20 +24,22 @@ ADDRESSES: Final = IPv4Network(
     "198.18.0.0/15"
 )  # for tests of networks (RFC 2544): nobody's, and routed nowhere
 PORT: Final = 7000
+_CERTIFICATES: Final = ".certificates"  # no node has such a name
 _LIFE: Final = timedelta(days=7)
 
 
 class NamespaceNetwork:
-    """See `emulation.network.Network`. Daemons know each other by certificates that are made for this emulation.
+    """See `emulation.network.Network`. Daemons know each other by certificates that are made for this emulation, in
+    `folder`.
 
     A device listens on its namespace's loopback, as a device that nobody else is to reach; the others on an address
     that the links lead to. The relay holds all devices, and this process and the daemons hold the namespaces: when
     they end, whatever ended them, the kernel takes everything away.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         self.access = LOOPBACK
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder = folder / _CERTIFICATES
         self._relay = RelayProcess()
         self._media: dict[str, int] = {}
         self._tiers: dict[NodeId, Tier] = {}
@@ -102,8 +103,6 @@ class NamespaceNetwork:
             os.close(namespace)
         self._namespaces.clear()
         await self._relay.close()
-        if self._folder is not None:
-            self._folder.cleanup()
 
     def _certify(self) -> None:
         try:
@@ -113,14 +112,12 @@ class NamespaceNetwork:
                 'Daemons in namespaces speak TLS, whose certificates need the extra "certs": pip install'
                 f' "eapg-split[certs]"; {WITHOUT}.'
             ) from error
-        self._folder = tempfile.TemporaryDirectory(prefix="eapg-split-network-")
-        folder = Path(self._folder.name)
-        authority = Authority.create(folder, days=2 * _LIFE.days)
+        authority = Authority.create(self._folder, days=2 * _LIFE.days)
         ends = datetime.now(UTC) + _LIFE
         for number, (node, tier) in enumerate(self._tiers.items()):
             identity = Identity(f"node-{number}", Role(tier), (self._hosts[node], *LOOPBACK_HOSTS))
-            self._files[node] = authority.issue(folder, identity, ends=ends)
-        self.access = Access(authority.issue(folder, Identity("client", Role.CLIENT), ends=ends))
+            self._files[node] = authority.issue(self._folder, identity, ends=ends)
+        self.access = Access(authority.issue(self._folder, Identity("client", Role.CLIENT), ends=ends))
 
 
 def _wiring(layout: Layout, hosts: Sequence[str]) -> Wiring:

