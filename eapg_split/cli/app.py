@@ -12,6 +12,7 @@ from eapg_split.cli.generate import generate
 from eapg_split.cli.jobs import attach, cancel, jobs
 from eapg_split.cli.plan import plan
 from eapg_split.cli.simulate import simulate
+from eapg_split.cli.sweep import sweep
 
 app = typer.Typer(
     help="Text to video, split step by step across a device, an edge and a cloud node.",
@@ -26,6 +27,7 @@ app.command()(generate)
 app.command()(plan)
 app.command()(simulate)
 app.command()(emulate)
+app.command()(sweep)
 app.command()(jobs)
 app.command()(attach)
 app.command()(cancel)

@@ -1,0 +1,1 @@
+"""What `eapg-split sweep` shows and keeps."""

@@ -1,0 +1,91 @@
+"""A sweep as a table, as JSON and as CSV: a row for each point and policy."""
+
+import csv
+import math
+from collections.abc import Sequence
+from io import StringIO
+from typing import Final
+
+from simulations.results import Figures, Interval, plain
+from simulations.settings import shown
+from simulations.sweeps import Row, Sweep
+
+_WIDE: Final = 170
+_COLUMNS: Final = (
+    ("p50 s", "latency_p50_s", 1.0),
+    ("p95 s", "latency_p95_s", 1.0),
+    ("J a job", "energy_j", 1.0),
+    ("money", "money", 1.0),
+    ("missed %", "missed", 100.0),
+    ("switches", "switches", 1.0),
+)
+
+
+def size(sweep: Sweep) -> str:
+    """What is about to be done."""
+    parts = [f"{sweep.count} points", f"{len(sweep.policies)} policies", f"{len(sweep.seeds)} seeds"]
+    return f"{', '.join(parts)}: {sweep.runs} runs."
+
+
+def show_table(sweep: Sweep, rows: Sequence[Row]) -> None:
+    """Means over the seeds and half the widths of their 95 % intervals."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        title=f"{sweep.scenario.title}: mean of {len(sweep.seeds)} seeds ± half of the 95 % interval"
+    )
+    for parameter in sweep.parameters:
+        table.add_column(parameter.path, overflow="fold")
+    table.add_column("policy", no_wrap=True)
+    for title, _, _ in _COLUMNS:
+        table.add_column(title, justify="right", no_wrap=True)
+    for number, row in enumerate(rows):
+        values = [shown(setting.value) for setting in row.settings]
+        figures = [_cell(row.figures[key], factor) for _, key, factor in _COLUMNS]
+        last = (number + 1) % len(sweep.policies) == 0
+        table.add_row(*values, row.policy, *figures, end_section=last and len(sweep.policies) > 1)
+    console = Console()
+    if not console.is_terminal:
+        console.width = _WIDE  # a file has room
+    console.print(table)
+
+
+def document(sweep: Sweep, rows: Sequence[Row]) -> dict[str, object]:
+    """For programs."""
+    return {
+        "scenario": sweep.scenario.name,
+        "title": sweep.scenario.title,
+        "parameters": [{"path": each.path, "values": list(each.values)} for each in sweep.parameters],
+        "policies": list(sweep.policies),
+        "seeds": list(sweep.seeds),
+        "rows": [
+            {
+                "settings": {setting.path: setting.value for setting in row.settings},
+                "policy": row.policy,
+                "figures": plain(row.figures),
+            }
+            for row in rows
+        ],
+    }
+
+
+def as_csv(sweep: Sweep, rows: Sequence[Row]) -> str:
+    """For spreadsheets: of each figure its mean, and half its interval as FIGURE_half; empty where nothing shows it."""
+    names = list(Figures.__dataclass_fields__)
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    both = [column for name in names for column in (name, f"{name}_half")]
+    writer.writerow([*(each.path for each in sweep.parameters), "policy", *both])
+    for row in rows:
+        values = [value for name in names for value in (row.figures[name].mean, row.figures[name].half)]
+        cells = ["" if math.isnan(value) else repr(value) for value in values]
+        writer.writerow([*(shown(setting.value) for setting in row.settings), row.policy, *cells])
+    return text.getvalue()
+
+
+def _cell(value: Interval, factor: float) -> str:
+    if math.isnan(value.mean):
+        return "-"
+    mean = f"{value.mean * factor:.3g}"
+    return mean if math.isnan(value.half) or value.half < 1e-9 else f"{mean} ± {value.half * factor:.2g}"
