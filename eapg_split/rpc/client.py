@@ -21,6 +21,7 @@ from eapg_split.rpc.convert import description_from_proto, prepare_to_proto
 from eapg_split.rpc.convert_telemetry import interval_to_proto, telemetry_from_proto
 from eapg_split.rpc.handshakes import refusal
 from eapg_split.rpc.probe import Probed, send_probe
+from eapg_split.rpc.pulse import LOST_AFTER_S
 from eapg_split.rpc.segment_call import SegmentCall
 from eapg_split.rpc.status import from_rpc_error
 from eapg_split.rpc.trace_context import trace_metadata
@@ -48,6 +49,8 @@ async def errors_of(node: str, access: Access = LOOPBACK) -> AsyncIterator[None]
         yield
     except grpc.aio.AioRpcError as error:
         raise refusal(error, node, access) or from_rpc_error(error, node) from error
+    except grpc.aio.InternalError as error:  # a write or its end met a call that was over already
+        raise NodeUnavailable(f"Node {node} ended a call in the middle of it.", node_id=node) from error
     except DecodeError as error:
         raise CorruptPayload(f"Node {node} sent a message that makes no sense.", node_id=node) from error
     except asyncio.CancelledError:
@@ -84,18 +87,34 @@ class GrpcPeer:
 
     async def _described(self, *, brief: bool) -> node_pb2.NodeDescription:
         channel = await self._connect()
-        call = channel.unary_unary(
+        open_call = channel.unary_stream(  # of one answer: only a stream tells of the metadata before it
             methods.DESCRIBE,
             request_serializer=node_pb2.DescribeRequest.SerializeToString,
             response_deserializer=node_pb2.NodeDescription.FromString,
         )
-        async with errors_of(self.name, self._access):
-            answer = await call(node_pb2.DescribeRequest(brief=brief))
+        call = open_call(node_pb2.DescribeRequest(brief=brief))
+        try:
+            async with errors_of(self.name, self._access):
+                await self._awake(call)
+                answer = await call.read()
+        finally:
+            call.cancel()
         if not isinstance(
             answer, node_pb2.NodeDescription
         ):  # what grpc.aio gives for one that cannot be parsed
             raise CorruptPayload(f"Node {self.name} sent a message that makes no sense.", node_id=self.name)
         return answer
+
+    async def _awake(self, call: "grpc.aio.UnaryStreamCall[object, object]") -> None:
+        """Returns when the node has begun to answer. Raises NodeUnavailable where it does not in three heartbeats."""
+        try:
+            async with asyncio.timeout(LOST_AFTER_S):
+                await call.initial_metadata()
+        except TimeoutError:
+            raise NodeUnavailable(
+                f"Node {self.name} does not answer: nothing was heard of it for {LOST_AFTER_S:g} s.",
+                node_id=self.name,
+            ) from None
 
     async def prepare(self, order: SegmentOrder) -> None:
         """Lets the node load the weights of a segment."""

@@ -126,9 +126,11 @@ class SegmentCall:
                 await self._call.write(message)
 
     async def _stop(self) -> None:
+        """Says that nothing more is sent; where the call is over already nobody need hear it, and what came counts."""
         async with self._writing:
             self._stopped = True
-            await self._call.done_writing()
+            with suppress(grpc.aio.InternalError):
+                await self._call.done_writing()
 
     async def _read(self) -> SegmentDone:
         loop = asyncio.get_running_loop()

@@ -89,7 +89,7 @@ class NodeService:
     async def describe(
         self, request: node_pb2.DescribeRequest, context: "_Context[object, object]"
     ) -> node_pb2.NodeDescription:
-        del context
+        await context.send_initial_metadata(())  # it is awake, however long its engine takes to open
         return description_to_proto(await self._worker.describe(brief=request.brief))
 
     async def prepare(

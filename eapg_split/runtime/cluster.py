@@ -1,17 +1,27 @@
 """The nodes that one job can use: asked in parallel who they are, once, when the job starts."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from eapg_split.domain.topology import NodeId, Tier, Topology
-from eapg_split.errors import CapacityExceeded, EapgError, InvalidRequest, NodeUnavailable, Unsupported
+from eapg_split.errors import (
+    CapacityExceeded,
+    EapgError,
+    EngineFailure,
+    InvalidRequest,
+    NodeUnavailable,
+    Unsupported,
+)
 from eapg_split.runtime.deadline import Deadline
 from eapg_split.runtime.peer import PROTOCOL_VERSION, NodeDescription, Peer
 from eapg_split.runtime.worker import Worker
 
-_DESCRIBE_S = 5.0
-_ALIVE_S = 1.0  # a dead one refuses within milliseconds; one that hangs must not hold the job up
+_DESCRIBE_S: Final = 5.0  # of one that is awake, and perhaps still opens its engine; a peer gives up a silent one
+_ALIVE_S: Final = 1.0  # a dead one refuses within milliseconds; one that hangs must not hold the job up
+_log = logging.getLogger(__name__)
 
 
 class Cluster:
@@ -101,9 +111,12 @@ async def _described(peer: Peer, limit_s: float, *, brief: bool = False) -> Node
         async with asyncio.timeout(limit_s):
             return await peer.describe(brief=brief)
     except TimeoutError:
-        return NodeUnavailable(f"no answer within {limit_s:.0f} s")
+        return NodeUnavailable(f"no answer within {limit_s:g} s")
     except EapgError as error:
         return error
+    except Exception as error:  # it costs the node, and not the job
+        _log.exception("nobody foresaw what node %s says of itself", peer.name)
+        return EngineFailure(f"its answer was not foreseen ({type(error).__name__}): see the device's log")
 
 
 def _check_compatible(own: NodeDescription, other: NodeDescription) -> None:

@@ -21,7 +21,7 @@ from eapg_split.domain.session_words import (
 )
 from eapg_split.domain.topology import NodeId
 from eapg_split.domain.workload import StageKind, Workload
-from eapg_split.errors import CapacityExceeded, CorruptPayload, EapgError, NodeUnavailable
+from eapg_split.errors import CapacityExceeded, CorruptPayload, EapgError, EngineFailure, NodeUnavailable
 from eapg_split.planner.checkpoints import Checkpoints
 from eapg_split.planner.routes import Routes
 from eapg_split.runtime.checkpoint import Checkpoint
@@ -229,9 +229,20 @@ class SegmentRuns:
         await self._events.take(StepDone(placed.node, placed.tier, stage.name, steps - 1, steps, seconds))
 
     async def _run_there(self, state: Running, chain: Chain) -> int:
-        checkpoint, done = await self._remote.run(self._assignment(state, chain))
+        node = state.segment.node
+        try:
+            checkpoint, done = await self._remote.run(self._assignment(state, chain))
+        except EapgError:
+            raise
+        except Exception as error:  # it costs the node, and not the job
+            _log.exception("session %s: nobody foresaw what came of %s", self._job.session, state.segment)
+            raise EngineFailure(
+                f"What came of a segment on node {node} was not foreseen ({type(error).__name__}): the device's log has"
+                " the details.",
+                node_id=node,
+            ) from error
         self._progress.add(checkpoint)
-        peaks = {state.segment.node: done.peak_rss_bytes, **done.further_peaks}
+        peaks = {node: done.peak_rss_bytes, **done.further_peaks}
         for part in chain:
             if part.start_step < done.stop_step:
                 self._commit(part, min(part.stop_step, done.stop_step), peaks.get(part.node, 0))

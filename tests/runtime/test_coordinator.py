@@ -103,6 +103,24 @@ class Watched(LoopbackPeer):
         return await super().run(order, state, emit, recall=recall)
 
 
+class Unforeseen(Watched):
+    """Raises what is no error of ours: of its description, or of its segments."""
+
+    def __init__(self, tier: Tier, *, describes: bool) -> None:
+        super().__init__(tier)
+        self._describes = describes
+
+    async def describe(self, *, brief: bool = False) -> NodeDescription:
+        if not self._describes:
+            raise ZeroDivisionError
+        return await super().describe(brief=brief)
+
+    async def run(
+        self, order: SegmentOrder, state: Outgoing, emit: Emit, *, recall: Recall | None = None
+    ) -> SegmentDone:
+        raise ZeroDivisionError
+
+
 class Absent(Watched):
     async def describe(self, *, brief: bool = False) -> NodeDescription:
         raise NodeUnavailable(f"Node {self.name} cannot be reached.")
@@ -293,6 +311,14 @@ async def test_a_lost_hand_off_is_repeated_and_a_lost_node_replaced(
 async def test_all_remote_nodes_lost(sha: str) -> None:
     result = await run_job("pyramid", Watched(Tier.EDGE, failures=9), Watched(Tier.CLOUD, failures=9))
     assert result.ran == [("device", 0, STEPS)]
+    assert result.done.frames_sha256 == sha
+
+
+@pytest.mark.parametrize("describes", [True, False])
+async def test_what_nobody_foresaw_of_a_node_costs_the_node_only(describes: bool, sha: str) -> None:
+    result = await run_job("pyramid", Unforeseen(Tier.EDGE, describes=describes), Watched(Tier.CLOUD))
+    assert result.ran == [("device", 0, 5), ("cloud", 5, 9), ("device", 9, 10)]
+    assert "ithout" in result.notices
     assert result.done.frames_sha256 == sha
 
 
