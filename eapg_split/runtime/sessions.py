@@ -16,6 +16,7 @@ class BySession(Generic[T]):
         self._keep_s = keep_s
         self._size_bytes = size_bytes
         self._values: dict[str, T] = {}
+        self._expiring: dict[str, asyncio.TimerHandle] = {}
 
     def __len__(self) -> int:
         return len(self._values)
@@ -26,12 +27,15 @@ class BySession(Generic[T]):
 
     def put(self, session: str, value: T) -> None:
         """Keeps `value` in place of the session's earlier one. Belongs to the event loop."""
-        self._values.pop(session, None)
+        self._drop(session)
         self._values[session] = value
+        # a timer that only went off later would hold what it is about, beyond every bound in bytes
+        self._expiring[session] = asyncio.get_running_loop().call_later(self._keep_s, self._drop, session)
         while self._values and sum(map(self._size_bytes, self._values.values())) > self._limit_bytes:
-            del self._values[next(iter(self._values))]
-        asyncio.get_running_loop().call_later(self._keep_s, self._expire, session, value)
+            self._drop(next(iter(self._values)))
 
-    def _expire(self, session: str, value: T) -> None:
-        if self._values.get(session) is value:
-            del self._values[session]
+    def _drop(self, session: str) -> None:
+        self._values.pop(session, None)
+        timer = self._expiring.pop(session, None)
+        if timer is not None:
+            timer.cancel()
