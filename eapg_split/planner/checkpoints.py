@@ -1,13 +1,14 @@
 """When a state is worth its way home while its segment goes on: then little is computed twice if the node is lost."""
 
+from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-HIDDEN: Final = 0.5  # of the step that follows: twice as slow a link than was believed still delays nothing
-AMORTISED: Final = (
-    0.1  # of the seconds that would be lost, for the link where it takes longer, and for coding
-)
+SHARE: Final = 0.25  # of the seconds that would be lost, for a way home that takes longer than a step
+CODING: Final = 0.1  # of these seconds, for coding
+DOUBT: Final = 4.0  # so much better may a link be than it is believed to be before a state has gone home by it
+_REMEMBERED: Final = 3  # journeys: one that was slow by chance says nothing of the link
 
 
 class Checkpoints(StrEnum):
@@ -20,9 +21,9 @@ class Checkpoints(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Journey:
-    """What it takes to bring a state home: seconds on the link, and seconds of coding."""
+    """What it takes to bring a state home: seconds until it is there, those of coding among them."""
 
-    send_s: float
+    home_s: float
     encode_s: float
 
 
@@ -39,10 +40,37 @@ class Moment:
 
 
 def worth_sending(journey: Journey, at: Moment) -> bool:
-    """Whether the state is there before it could delay anything, and costs little of what it saves.
+    """Whether the state is home before it could delay anything, and costs little of what it saves.
 
-    It must be home before the result is ready, and hidden behind half of the next step; or else it may take a tenth of
-    the time that would be lost without it. Coding it may take a tenth of that time as well.
+    It must be there before the next state is, and before the result: so one step at most is computed twice. Where that
+    takes longer it may take a share of the time that would be lost without it, and so may coding it.
     """
-    hidden_s = max(HIDDEN * at.step_s, AMORTISED * at.at_risk_s)
-    return journey.send_s <= min(hidden_s, at.left_s) and journey.encode_s <= AMORTISED * at.at_risk_s
+    soon_s = max(at.step_s, SHARE * at.at_risk_s)
+    return journey.home_s <= min(soon_s, at.left_s) and journey.encode_s <= CODING * at.at_risk_s
+
+
+class Journeys:
+    """What the journeys of one segment's states took, by which those to come are judged; what is not known is tried."""
+
+    def __init__(self, bits_per_s: float = 0.0) -> None:
+        """`bits_per_s` is what the way home is believed to carry, 0 where nobody knows."""
+        self._bits_per_s = bits_per_s
+        self._last: deque[tuple[int, Journey]] = deque(maxlen=_REMEMBERED)
+
+    def took(self, raw_bytes: int, journey: Journey) -> None:
+        """A state of so many bytes, decoded, is home."""
+        if raw_bytes:
+            self._last.append((raw_bytes, journey))
+
+    def expected(self, raw_bytes: int) -> Journey:
+        """As the best of the last ones, in proportion where this state is smaller.
+
+        A larger one is taken to go as fast, as most of a short journey is delay: its own will tell.
+        """
+        if not self._last:
+            return Journey(8 * raw_bytes / (DOUBT * self._bits_per_s) if self._bits_per_s else 0.0, 0.0)
+        shares = [(min(1.0, raw_bytes / each), journey) for each, journey in self._last]
+        return Journey(
+            min(share * journey.home_s for share, journey in shares),
+            min(share * journey.encode_s for share, journey in shares),
+        )

@@ -35,7 +35,7 @@ class Outbox:
         self._checkpoint: deque[bytes] = deque()  # one at most
         self._previews: deque[deque[bytes]] = deque()
         self._begun: deque[bytes] = deque()  # the rest of the preview that is being sent
-        self._credit = CREDIT
+        self._given = self._taken = 0  # messages of checkpoints and previews, to the link and by the reader
         self._closing = self._writing = self._stopped = False
         self._changed = asyncio.Event()
         self._written = asyncio.Event()
@@ -57,8 +57,9 @@ class Outbox:
 
     def taken(self) -> None:
         """The reader has taken a message of a checkpoint or a preview."""
-        self._credit = min(self._credit + 1, CREDIT)
+        self._taken = min(self._taken + 1, self._given)
         self._changed.set()
+        self._written.set()
 
     async def send(self, message: bytes) -> None:
         """A piece of a result: waits while the window is full."""
@@ -71,6 +72,14 @@ class Outbox:
         while self._checkpoint:
             await self._next_written()
         self._put(self._checkpoint, message)
+
+    async def emptied(self) -> None:
+        """Returns when the reader has taken all that was given to `spare`."""
+        while self._checkpoint:
+            await self._next_written()
+        last = self._given
+        while self._taken < last:
+            await self._next_written()
 
     def drop_checkpoint(self) -> None:
         """What is not written of it is not sent any more: the result is on its way."""
@@ -118,8 +127,8 @@ class Outbox:
         if not self._begun and self._previews:
             self._begun = self._previews.popleft()
         spare = self._checkpoint or self._begun
-        if spare and (self._credit or self._closing):
-            self._credit = max(0, self._credit - 1)
+        if spare and (self._given - self._taken < CREDIT or self._closing):
+            self._given += 1
             return spare.popleft()
         return None
 
@@ -133,6 +142,7 @@ class Outbox:
         return False
 
     async def _next_written(self) -> None:
+        """Returns when another message was written, or taken."""
         self._written.clear()
         await self._written.wait()
 

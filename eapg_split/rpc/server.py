@@ -269,7 +269,8 @@ async def _send_checkpoints(offers: CheckpointOffers, outbox: Outbox) -> None:
                     for message in checkpoint_messages(index, ready):
                         await outbox.spare(message)
                     index += 1
-            offers.sent(outgoing, began_s)
+            await outbox.emptied()
+            offers.came_home(outgoing, began_s)
     except EapgError as error:  # the segment itself will say what is wrong with its state
         _log.info("no more checkpoints of a segment: %s", error)
 

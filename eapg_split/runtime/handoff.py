@@ -119,7 +119,7 @@ class Encoding:
         (self.tensor,) = payload.spec.tensors
         self.codec = payload.codec
         self.count = len(slices_of(payload.spec))
-        self.seconds = 0.0  # spent on coding
+        self.seconds = 0.0  # of processor time, spent on coding
         self._began_s = math.inf  # when the first part was that is coded here
         self._parts = list(payload.parts)
         self._since_s = [0.0] * len(self._parts)
@@ -172,9 +172,9 @@ class Encoding:
     def _advance(self) -> None:
         assert self._source is not None
         self._began_s = min(self._began_s, time.monotonic())
-        began = time.perf_counter()
+        began = time.thread_time()
         part = next(self._source, None)
-        self.seconds += time.perf_counter() - began
+        self.seconds += time.thread_time() - began
         if part is None:
             raise EngineFailure(
                 f"The codec {self.codec} gave fewer parts than tensor {self.tensor.name} has."

@@ -86,7 +86,7 @@ async def _bring_home(offers: CheckpointOffers, emit: Emit, codecs: Mapping[str,
         await _pass(state, here)
         encodings = (await here.finish()).encodings
         await emit(CheckpointCame(step, state.declaration, encodings, time.monotonic() - began))
-        offers.sent(state, began)
+        offers.came_home(state, began)
 
 
 async def _pass(state: Outgoing, reception: Reception) -> None:

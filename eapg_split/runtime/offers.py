@@ -4,14 +4,11 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
 
-from eapg_split.planner.checkpoints import Checkpoints, Journey, Moment, worth_sending
+from eapg_split.planner.checkpoints import Checkpoints, Journey, Journeys, Moment, worth_sending
 from eapg_split.runtime.checkpoint import Checkpoint, KeptTensor
 from eapg_split.runtime.handoff import Coded, Encoding, Item, Outgoing, SameAsBefore, SameAsInput
 from eapg_split.runtime.peer import SegmentOrder
-
-_UNKNOWN_BITS_PER_S: Final = 10e6  # of a link that has carried nothing yet
 
 Code = Callable[[KeptTensor], Awaitable[Encoding]]
 """How a tensor of a state travels that nobody there has yet."""
@@ -33,12 +30,12 @@ class CheckpointOffers:
         self._wanted = Checkpoints.NEVER if spares else order.checkpoints
         self._stop_step = order.onward[-1].stop_step if order.onward else order.stop_step
         self._bits_per_s = order.result_link_bits_per_s
+        self._journeys = Journeys(self._bits_per_s)
         self._input: Checkpoint | None = None
         self._before: Checkpoint | None = None
         self._waiting: _Offer | None = None
         self._changed = asyncio.Event()
         self._step_s = self._computed_s = self._covered_s = 0.0
-        self._coded = self._encode_s = 0.0  # of each byte of a state, as the last one was
 
     def begin(self, state: Checkpoint, came_bits_per_s: float) -> None:
         """The state that the segment begins with, which whoever asked for it has, and how fast it came (0: unknown).
@@ -46,7 +43,7 @@ class CheckpointOffers:
         The way back is taken to be as fast where nobody knows better.
         """
         self._input = state
-        self._bits_per_s = self._bits_per_s or came_bits_per_s or _UNKNOWN_BITS_PER_S
+        self._journeys = Journeys(self._bits_per_s or came_bits_per_s)
 
     def stepped(self, seconds: float) -> None:
         """A step of the segment took so long."""
@@ -80,21 +77,17 @@ class CheckpointOffers:
         self._before, self._covered_s = offer.checkpoint, offer.at_s
         return offer.checkpoint.step, Outgoing(items, encodings)
 
-    def sent(self, outgoing: Outgoing, began_s: float) -> None:
-        """One that began at that moment of the monotonic clock has gone: what it took is what the next will take."""
-        raw_bytes = outgoing.declaration.raw_bytes
-        if raw_bytes:
-            seconds = max(time.monotonic() - began_s, 1e-6)
-            self._bits_per_s = 8 * outgoing.body_bytes / seconds
-            self._coded, self._encode_s = outgoing.body_bytes / raw_bytes, outgoing.encode_s / raw_bytes
+    def came_home(self, outgoing: Outgoing, began_s: float) -> None:
+        """One that was taken at that moment of the monotonic clock is there: what it took tells of the next."""
+        journey = Journey(time.monotonic() - began_s, outgoing.encode_s)
+        self._journeys.took(outgoing.declaration.raw_bytes, journey)
 
     def _is_worth(self, checkpoint: Checkpoint) -> bool:
         travels = [kept for kept in checkpoint.tensors.values() if self._named(kept) is None]
         raw_bytes = sum(kept.tensor.raw_bytes for kept in travels)
-        send_s = 8 * raw_bytes * (self._coded or 1) / self._bits_per_s
         left_s = (self._stop_step - checkpoint.step) * self._step_s
         moment = Moment(self._step_s, self._computed_s - self._covered_s, left_s)
-        return worth_sending(Journey(send_s, raw_bytes * self._encode_s), moment)
+        return worth_sending(self._journeys.expected(raw_bytes), moment)
 
     def _named(self, kept: KeptTensor) -> Item | None:
         """How the tensor is called where it is known already; None where it has to travel."""

@@ -149,6 +149,25 @@ async def test_a_checkpoint_waits_for_all_but_previews_and_is_dropped_for_a_resu
     assert link.written[4:] == [b"state 1", b"result", b"done"]  # what was written before is finished
 
 
+async def test_a_checkpoint_is_home_once_all_of_it_was_taken_whatever_else_is_on_its_way() -> None:
+    link = Link()
+    async with open_outbox(link.write) as outbox:
+        await outbox.spare(b"state")
+        homing = asyncio.create_task(outbox.emptied())
+        await link.take(1)
+        _flood(outbox, 2)
+        await link.take(1)
+        assert link.written == [b"state", b"preview 0.0"]
+        assert not homing.done(), "written is not taken"
+        outbox.taken()
+        await _settle()
+        assert homing.done()
+        outbox.taken()
+        outbox.taken()  # more often than there is something to take
+        await link.take(10)
+        assert len(link.written) == 3 + CREDIT
+
+
 async def _spare(outbox: Outbox, messages: list[bytes]) -> None:
     for message in messages:
         await outbox.spare(message)
