@@ -7,7 +7,9 @@ from typing import Final
 
 SHARE: Final = 0.25  # of the seconds that would be lost, for a way home that takes longer than a step
 CODING: Final = 0.1  # of these seconds, for coding
-DOUBT: Final = 4.0  # so much better may a link be than it is believed to be before a state has gone home by it
+DOUBT: Final = (
+    4.0  # so much better may a link be than it is believed to be before a state has gone home by it
+)
 _REMEMBERED: Final = 3  # journeys: one that was slow by chance says nothing of the link
 
 

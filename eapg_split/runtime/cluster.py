@@ -19,7 +19,9 @@ from eapg_split.runtime.deadline import Deadline
 from eapg_split.runtime.peer import PROTOCOL_VERSION, NodeDescription, Peer
 from eapg_split.runtime.worker import Worker
 
-_DESCRIBE_S: Final = 5.0  # of one that is awake, and perhaps still opens its engine; a peer gives up a silent one
+_DESCRIBE_S: Final = (
+    5.0  # of one that is awake, and perhaps still opens its engine; a peer gives up a silent one
+)
 _ALIVE_S: Final = 1.0  # a dead one refuses within milliseconds; one that hangs must not hold the job up
 _log = logging.getLogger(__name__)
 

@@ -9,7 +9,6 @@ from typing import Final
 
 from eapg_split.domain.request import Request
 from eapg_split.errors import EapgError
-from eapg_split.planner.checkpoints import Checkpoints
 from eapg_split.rpc.job_client import JobOptions, describe, generate, list_jobs, outlook
 from eapg_split.runtime.events import JobEvent
 from eapg_split.runtime.settings import PeerAddress
@@ -19,7 +18,7 @@ from tests.faults.kinds import REMOTES, Phase, Target
 from tests.faults.relay import Notice, Relay, open_relay
 
 REQUEST: Final = Request("A cat running", seconds=0.5, fps=8, width=64, height=64, steps=(2, 2, 3, 3))
-OPTIONS: Final = JobOptions(policy="pyramid", suffix="", checkpoints=Checkpoints.ALWAYS)
+OPTIONS: Final = JobOptions(policy="pyramid", suffix="")
 JOB_S: Final = 120.0
 STEPS: Final = sum(REQUEST.steps) + 2
 _READY_S: Final = 60.0

@@ -13,7 +13,11 @@ STEP = Moment(step_s=1, at_risk_s=1, left_s=3)
         (Journey(0.4, 0.05), STEP, True),
         (Journey(1.0, 0.05), STEP, True),  # home when the next one is there
         (Journey(1.1, 0.05), STEP, False),  # it would be in the way of the next one
-        (Journey(1.1, 0.05), Moment(step_s=1, at_risk_s=5, left_s=3), True),  # but by now it saves four times that
+        (
+            Journey(1.1, 0.05),
+            Moment(step_s=1, at_risk_s=5, left_s=3),
+            True,
+        ),  # but by now it saves four times that
         (Journey(1.1, 0.05), Moment(step_s=1, at_risk_s=5, left_s=1), False),  # the result would wait for it
         (Journey(0.3, 0.2), STEP, False),  # the engine would
         (Journey(0.3, 0.2), Moment(step_s=1, at_risk_s=2, left_s=3), True),
