@@ -12,7 +12,7 @@ from eapg_split.runtime.job import Job, check_wishes
 from eapg_split.runtime.views import Views
 from eapg_split.runtime.watch import NodeWatch, watched
 
-_LISTEN_S: Final = 1.0
+_LOOK_S: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Survey:
 
 
 async def survey(job: Job, cluster: Cluster) -> Survey:
-    """Asks every node who and how it is, about a second long once they have answered, and probes stale links.
+    """Asks every node who and how it is, and probes stale links for a second at most.
 
     The job is not run; only what shapes its plan counts. Raises InvalidRequest for wishes that name what is not there,
     and what `Cluster.discover` raises.
@@ -53,7 +53,7 @@ async def survey(job: Job, cluster: Cluster) -> Survey:
     async with watched(cluster) as watch:
         views = Views(job, cluster, workload, watch)
         try:
-            await views.prepare(_LISTEN_S)
+            await views.prepare(_LOOK_S)
         finally:
             await views.close()
         estimates = views.at(0, frozenset()).estimates

@@ -55,15 +55,14 @@ class Views:
         return self._workload.steps - 1
 
     async def prepare(self, look_s: float = FIRST_LOOK_S) -> None:
-        """Looks up what does not change while the job runs, at stale links and at the nodes, for `look_s` at most.
+        """Looks up what does not change while the job runs, and at stale links for `look_s` at most.
 
         Then `close`.
         """
         if self._watch is None:
             return
         self._prober = LinkProber(self._cluster)
-        nodes = [node.id for node in self._cluster.topology.nodes]
-        await asyncio.gather(self._prober.first_look(look_s), self._watch.heard(nodes, look_s))
+        await self._prober.first_look(look_s)
         job, workload = self._job, self._workload
         options = codec_options(job.objective.codec)
         fidelities: list[Fidelity] = []

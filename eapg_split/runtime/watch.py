@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
 from eapg_split.domain.telemetry import Telemetry
@@ -31,7 +31,6 @@ class NodeWatch:
         self._latest: dict[NodeId, Telemetry] = {}
         self._crossings: dict[NodeId, Crossings] = {}
         self._listeners: dict[object, Hear] = {}
-        self._came = asyncio.Event()
 
     def latest(self, node: NodeId) -> Telemetry | None:
         """The newest look; `at_s` is when it came. None while nothing was heard of the node."""
@@ -55,17 +54,8 @@ class NodeWatch:
     def seen(self, node: NodeId, look: Telemetry) -> None:
         """Takes a look and tells what it has crossed."""
         self._latest[node] = look
-        self._came.set()
         for occasion in self._crossings.setdefault(node, Crossings(node)).seen(look):
             self.tell(occasion)
-
-    async def heard(self, nodes: Collection[NodeId], within_s: float) -> None:
-        """Waits until each of the nodes has told how it is, or for so long: a plan that knows nothing is a poor one."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
-                while not self._latest.keys() >= set(nodes):
-                    self._came.clear()
-                    await self._came.wait()
 
     def tell(self, occasion: Occasion) -> None:
         """Tells every listener; one that fails does not keep it from the others."""
@@ -78,7 +68,10 @@ class NodeWatch:
 
 @asynccontextmanager
 async def watched(cluster: Cluster, *, interval_s: float = 1.0) -> AsyncIterator[NodeWatch]:
-    """Watches every node of a cluster that has been discovered, this one too, as long as the block lasts."""
+    """Watches every node of a cluster that has been discovered, this one too, as long as the block lasts.
+
+    What they told when they were asked who they are is known from the beginning.
+    """
     watch, own = NodeWatch(), cluster.worker
     tasks = []
     for node in cluster.topology.nodes:

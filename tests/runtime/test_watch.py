@@ -186,12 +186,11 @@ async def test_a_source_that_raises_makes_everything_unknown() -> None:
     senses.close()
 
 
-async def test_who_waits_for_looks_waits_for_all_of_them_and_not_for_ever() -> None:
-    watch, loop = NodeWatch(), asyncio.get_running_loop()
-    edge, cloud = NodeId("edge"), NodeId("cloud")
-    loop.call_soon(watch.seen, edge, Telemetry())
-    began = loop.time()
-    await watch.heard([edge], within_s=20.0)
-    assert loop.time() - began < 10.0
-    await watch.heard([edge, cloud], within_s=0.05)
-    assert watch.latest(cloud) is None
+async def test_what_a_node_told_when_it_was_asked_who_it_is_is_known_at_once() -> None:
+    cluster = await cluster_of(LoopbackPeer(edge_that_says(Said(charge=0.8))))
+    async with watched(cluster) as watch:  # nothing that follows the nodes has run yet
+        look = watch.latest(EDGE)
+        assert look is not None
+        assert look.charge == Reading(0.8, Quality.MEASURED)
+        assert watch.age_s(EDGE) < 5
+        assert watch.latest(NodeId("device")) is not None
