@@ -6,7 +6,6 @@ from eapg_split.domain.plan import Plan
 from eapg_split.errors import InfeasiblePlan
 from eapg_split.planner import fallbacks
 from eapg_split.planner.limits import check_plan
-from eapg_split.planner.optimal import illegal
 from eapg_split.planner.policy import (
     LearningPolicy,
     Measurement,
@@ -18,6 +17,7 @@ from eapg_split.planner.policy import (
     Revision,
     State,
 )
+from eapg_split.planner.revisions import check_revision, illegal
 
 _FAILURES: Final = 3  # after which a policy is not asked again
 
@@ -53,7 +53,7 @@ class Asked:
         if self.revises and self.failures < _FAILURES:
             assert isinstance(self._policy, RevisingPolicy)
             try:
-                return _checked(view, current, self._policy.revise(view, current, occasion))
+                return check_revision(view, current, self._policy.revise(view, current, occasion))
             except Exception:  # as above; a plan that cannot go on is replaced by a fallback's
                 self.failures += 1
         broken = illegal(view, current)
@@ -88,13 +88,3 @@ class Asked:
             except Exception:
                 continue
         raise InfeasiblePlan("No policy found a plan.")
-
-
-def _checked(view: PlanView, current: Plan, revision: Revision) -> Revision:
-    if revision.plan is None:
-        broken = illegal(view, current)
-        if broken:
-            raise InfeasiblePlan(f"revise keeps a plan that cannot go on: {broken}")
-    else:
-        check_plan(view, revision.plan)
-    return revision

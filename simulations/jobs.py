@@ -35,7 +35,7 @@ from simulations.outcomes import End, Outcome
 from simulations.probes import FIRST_LOOK_S
 from simulations.replanning import Replanner
 from simulations.sites import Site
-from simulations.views import Views
+from simulations.views import views_of
 from simulations.world import Demand, World
 
 _TICK_S: Final = 1.0
@@ -51,9 +51,10 @@ class JobRun:
         self.workload = demand.workload
         self._demand = demand
         self._asked = Asked(demand.policy())
-        views = Views(world, site, demand, known=self._asked.wants_estimates)
-        self.replanner = Replanner(self._asked, views)
-        self.codecs = views.codecs
+        outlook = world.outlook(demand, site)
+        self.codecs = outlook.codecs
+        views = views_of(world, site, demand, outlook if self._asked.wants_estimates else None)
+        self.replanner = Replanner(self._asked, views, lambda: world.kernel.now_s)
         self._state: State = Opened(self.workload.steps)
         self._flying: Flying | None = None
         self._flight: Flight | None = None
@@ -77,9 +78,9 @@ class JobRun:
             self._advance(Started())
 
     def _wait(self, until_s: float) -> None:
-        """Begins once stale links were looked at and every node has told how it is, or at that moment."""
+        """Begins once stale links were looked at, or at that moment."""
         kernel, prober = self.world.kernel, self.world.prober(self.site)
-        waits = prober.looking or self.replanner.views.missing
+        waits = prober.looking or len(self.replanner.views._around.looks()) < len(self.site.nodes)
         if waits and kernel.now_s < until_s and not self._over:
             kernel.at(min(until_s, kernel.now_s + _ASK_S), self._wait, until_s)
         else:
@@ -96,7 +97,7 @@ class JobRun:
         if self._over:
             return
         left_out = self._state.unavailable if isinstance(self._state, Planning | Running) else frozenset()
-        for node in self.replanner.returned(left_out):
+        for node in self.replanner.views.returned(left_out):
             self._state, _ = advance(self._state, NodeReturned(node))
         self._state, actions = advance(self._state, event)
         for action in actions[:1]:
@@ -126,7 +127,7 @@ class JobRun:
         state = self._state
         assert isinstance(state, Running)
         own = state.segment.node == self.site.device.id
-        flight = Flight(state.plan, self._chain(state), state.attempt, state.unavailable, own)
+        flight = Flight(state.plan, self._chain(state), state.unavailable, own, state.attempt)
         self._flight, self._flying = flight, Flying(self, flight)
         wait_s = self.replanner.views.ready_in_s(state.segment.node)
         if state.attempt > 1:
@@ -162,7 +163,10 @@ class JobRun:
         self._holder, flight.reached = node, step + 1
         self._note("step", step=step, node=node, seconds=round(seconds, 6))
         self._asked.observe(StepMeasured(node, step, seconds))
-        self._look(self.replanner.views.stepped(node, step, seconds, arrived=arrived), at_boundary=flight.own)
+        if self._asked.wants_estimates and step + 1 < self.replanner.views.last_step:
+            self.world.prober(self.site).look_again()
+        occasion = self.replanner.views.stepped(node, step, seconds, arrived=arrived)
+        self._look(occasion, at_boundary=flight.own)
 
     def moved(self, source: NodeId, target: NodeId, size_bytes: int, seconds: float) -> None:
         """The device learns what a state took on its way."""

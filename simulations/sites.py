@@ -7,6 +7,7 @@ from typing import Final
 from eapg_split.domain.telemetry import LinkSight
 from eapg_split.domain.topology import Ends, Node, NodeId, Topology
 from eapg_split.planner.estimates import LinkEstimate
+from eapg_split.planner.knowledge import NodeKnowledge
 from eapg_split.planner.policy import State
 from eapg_split.planner.priors import assumed_link
 from simulations.nodes import SimNode
@@ -39,6 +40,10 @@ class Site:
         self.topology = Topology(tuple(_node(each) for each in self.nodes.values()))
         own = self.device.id
         self.others = [node for node in self.nodes if node != own]
+        self.known = {
+            name: NodeKnowledge(profile=each.spec.profile, price_per_s=each.spec.price_per_s)
+            for name, each in self.nodes.items()
+        }
         self.reaches = {ends: LinkSight(*ends, bits_per_s=0.0) for ends in self.ways if own not in ends}
         for other in self.others:
             for ends in ((own, other), (other, own)):

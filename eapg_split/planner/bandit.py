@@ -18,7 +18,7 @@ from eapg_split.errors import InfeasiblePlan
 from eapg_split.planner.beliefs import Belief, Line, beliefs_of, beliefs_state
 from eapg_split.planner.dp_adaptive import DpAdaptivePolicy
 from eapg_split.planner.estimates import Estimates, NodeEstimate
-from eapg_split.planner.optimal import best, illegal, unmeasured_plan
+from eapg_split.planner.optimal import best, unmeasured_plan
 from eapg_split.planner.policy import (
     Measurement,
     Occasion,
@@ -27,6 +27,7 @@ from eapg_split.planner.policy import (
     State,
     StepMeasured,
 )
+from eapg_split.planner.revisions import illegal
 from eapg_split.planner.solve import Solution, price, solve
 from eapg_split.planner.walk import Score
 

@@ -13,13 +13,14 @@ from eapg_split.domain.plan import Plan
 from eapg_split.domain.topology import Ends
 from eapg_split.errors import InfeasiblePlan
 from eapg_split.planner.cost import CostTables
-from eapg_split.planner.optimal import best, illegal, same, unmeasured_plan
+from eapg_split.planner.news import STALLED_S
+from eapg_split.planner.optimal import best, unmeasured_plan
 from eapg_split.planner.placement import rest_of
 from eapg_split.planner.policy import Occasion, PlanView, Revision, Transfer
+from eapg_split.planner.revisions import illegal, same
 from eapg_split.planner.solve import Solution, price
 
 HYSTERESIS: Final = 0.1  # the share of what is left that a switch must save
-STALLED_S: Final = 2.0  # below this a transfer that stands still is nothing special
 SHARE_OF_ALTERNATIVE: Final = 0.5  # waiting longer than this part of the alternative is not worth it
 _BAN_S: Final = 10.0  # a link that stalled is left alone for so long at first, then twice as long
 _LONGEST_BAN_S: Final = 600.0

@@ -2,8 +2,9 @@
 
 from eapg_split.domain.plan import Plan
 from eapg_split.errors import InfeasiblePlan
-from eapg_split.planner.optimal import fault, illegal, optimal_plan, same
+from eapg_split.planner.optimal import fault, optimal_plan
 from eapg_split.planner.policy import Occasion, PlanView, Revision
+from eapg_split.planner.revisions import illegal, same
 
 
 class DpStaticPolicy:

@@ -8,9 +8,10 @@ from typing import Final
 from eapg_split.domain.topology import Ends, NodeId
 from eapg_split.planner.drift import Drift
 from eapg_split.planner.estimates import LinkEstimate
-from eapg_split.planner.policy import Occasion, Trigger
+from eapg_split.planner.policy import Occasion, Transfer, Trigger
 
 SILENT_S: Final = 5.0  # without telemetry, of which there is some every second
+STALLED_S: Final = 2.0  # without a byte that was acknowledged: below that a hand-off is nothing special
 _MOVED: Final = 0.25  # of a link's rate, in logarithms, against what the plan believed
 _BAN_S: Final = 5.0  # for a lost node; twice as long each time
 
@@ -32,6 +33,7 @@ class News:
     def __init__(self) -> None:
         self.drift = Drift()
         self.silent: frozenset[NodeId] = frozenset()
+        self._back: set[NodeId] = set()  # may be tried again, and the session was not told yet
         self._bans: dict[NodeId, float] = {}  # until when a lost node is left alone
         self._lost: dict[NodeId, int] = {}
         self._full: dict[NodeId, float] = {}  # until when a node that refused work takes none
@@ -88,14 +90,35 @@ class News:
         """Seconds until a node that was full takes work again; 0 for the others."""
         return max(0.0, self._full.get(node, 0.0) - now_s)
 
-    def returned(
-        self, left_out: frozenset[NodeId], ages_s: Mapping[NodeId, float], now_s: float
-    ) -> list[NodeId]:
-        """Those of the nodes that were lost which may be tried again: heard, and left alone long enough."""
-        for node in left_out - self._bans.keys():
+    def back(self, lost_s: Mapping[NodeId, float], now_s: float) -> list[Occasion]:
+        """Lost nodes that may be tried again, while a segment runs: `returned` tells of them once it has ended."""
+        found = self._healed(lost_s, now_s)
+        self._back.update(found)
+        return [
+            Occasion(Trigger.NODE, f"{node}, which was lost, may be tried again.", node) for node in found
+        ]
+
+    def returned(self, lost_s: Mapping[NodeId, float], now_s: float) -> list[NodeId]:
+        """Lost nodes that may be tried again. `lost_s` is how old the newest look at each of them is."""
+        back = sorted(self._back & lost_s.keys())
+        self._back.clear()
+        return back + self._healed({node: age_s for node, age_s in lost_s.items() if node not in back}, now_s)
+
+    def stalled(self, transfer: Transfer | None) -> Occasion | None:
+        """What there is to say of a hand-off that is on its way: None while it gets on."""
+        if transfer is None or transfer.stalled_s < STALLED_S:
+            return None
+        words = (
+            f"Nothing has gone from {transfer.source} to {transfer.target} for {transfer.stalled_s:.1f} s."
+        )
+        return Occasion(Trigger.STALL, words, transfer.target)
+
+    def _healed(self, lost_s: Mapping[NodeId, float], now_s: float) -> list[NodeId]:
+        """Those of the lost nodes that are heard and were left alone long enough."""
+        for node in lost_s.keys() - self._bans.keys():
             count = self._lost.get(node, 0)
             self._lost[node] = count + 1
             self._bans[node] = now_s + _BAN_S * 2**count
-        for node in self._bans.keys() - left_out:
+        for node in self._bans.keys() - lost_s.keys():
             del self._bans[node]
-        return [node for node in sorted(left_out) if self._bans[node] < now_s and ages_s[node] <= SILENT_S]
+        return [node for node in sorted(lost_s) if self._bans[node] < now_s and lost_s[node] <= SILENT_S]

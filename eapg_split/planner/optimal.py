@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import Final
 
 from eapg_split.domain.plan import Plan
-from eapg_split.errors import EapgError, InfeasiblePlan
+from eapg_split.errors import InfeasiblePlan
 from eapg_split.planner.cost import CostTables
 from eapg_split.planner.limits import check_plan
 from eapg_split.planner.placement import rest_of
 from eapg_split.planner.policy import PlanView
 from eapg_split.planner.pyramid import PyramidPolicy
+from eapg_split.planner.revisions import illegal
 from eapg_split.planner.solve import Solution, plan_of, price, solve
 
 _UNMEASURED: Final = "Nothing was measured yet: the plan is the pyramid's."
@@ -45,15 +46,6 @@ def optimal_plan(view: PlanView) -> Plan:
     return unmeasured_plan(view) if view.estimates is None else best(view).plan
 
 
-def illegal(view: PlanView, current: Plan) -> str:
-    """Which rule the rest of a plan breaks now, for instance that a node went; empty where none."""
-    try:
-        check_plan(view, rest_of(view, current))
-    except EapgError as error:
-        return error.message
-    return ""
-
-
 def fault(view: PlanView, current: Plan) -> str:
     """Why the rest of a plan cannot go on: a rule, or a limit that it would break by the estimates; else empty."""
     broken = illegal(view, current)
@@ -61,12 +53,6 @@ def fault(view: PlanView, current: Plan) -> str:
         return broken
     score = price(view, rest_of(view, current))
     return "" if score.feasible else score.why
-
-
-def same(view: PlanView, current: Plan, other: Plan) -> bool:
-    """Whether a plan says of what is left just what the current one says."""
-    rest = rest_of(view, current)
-    return (rest.segments, rest.cuts) == (other.segments, other.cuts)
 
 
 def planned_by(name: str, view: PlanView, choose: Callable[[CostTables], Sequence[int] | None]) -> Plan:

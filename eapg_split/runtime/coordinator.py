@@ -37,7 +37,7 @@ from eapg_split.runtime.policy_host import PolicyHost
 from eapg_split.runtime.replanner import Decision, Replanner
 from eapg_split.runtime.segment_runs import SegmentRuns
 from eapg_split.runtime.surroundings import Surroundings
-from eapg_split.runtime.views import Views
+from eapg_split.runtime.views import LiveViews
 from eapg_split.runtime.watch import watched
 
 
@@ -96,7 +96,7 @@ class Coordinator:
             watch = None
             if job.wants_estimates or job.observed:
                 watch = await until_the_end.enter_async_context(watched(self._cluster))
-            views = Views(job, self._cluster, workload, watch if job.wants_estimates else None)
+            views = LiveViews(job, self._cluster, workload, watch if job.wants_estimates else None)
             until_the_end.push_async_callback(views.close)
             await views.prepare()
             surroundings = Surroundings(self._cluster, events, wanted=job.observed)

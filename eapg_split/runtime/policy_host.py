@@ -17,7 +17,6 @@ from eapg_split.domain.plan import Plan
 from eapg_split.errors import InfeasiblePlan, InvalidRequest
 from eapg_split.planner import fallbacks, resolve
 from eapg_split.planner.limits import check_plan
-from eapg_split.planner.optimal import illegal
 from eapg_split.planner.policy import (
     LearningPolicy,
     Measurement,
@@ -28,6 +27,7 @@ from eapg_split.planner.policy import (
     RevisingPolicy,
     Revision,
 )
+from eapg_split.planner.revisions import check_revision, illegal
 from eapg_split.runtime.daemon_thread import RaisedToExit, TooLate, in_daemon_thread
 from eapg_split.runtime.policy_state import PolicyStates
 
@@ -35,7 +35,6 @@ T = TypeVar("T")
 
 LOAD_S: Final = 20.0  # for a policy's code: it may import a framework
 _MAX_PENDING: Final = 4096  # measurements that wait for the policy's next call
-_MAX_REASON: Final = 500  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,7 @@ class PolicyHost:
         policy: RevisingPolicy = self._policy  # type: ignore[assignment]  # it has been looked at just now
 
         def call() -> Revision:
-            return _checked(view, current, policy.revise(view, current, occasion))
+            return check_revision(view, current, policy.revise(view, current, occasion))
 
         try:
             return Answer(await self._ask(call, self._limits.revise_s), self.name)
@@ -223,18 +222,6 @@ class _PolicyFailure(Exception):  # noqa: N818  (a failure of the policy, which 
         super().__init__(sentence)
         self.sentence = sentence
         self.infeasible = infeasible
-
-
-def _checked(view: PlanView, current: Plan, revision: object) -> Revision:
-    if not isinstance(revision, Revision) or not isinstance(revision.reason, str):
-        raise TypeError(f"revise must return a Revision with a reason, not {type(revision).__name__}")
-    if revision.plan is None:
-        broken = illegal(view, current)
-        if broken:
-            raise ValueError(f"revise keeps a plan that cannot go on: {broken}")
-    else:
-        check_plan(view, revision.plan)
-    return Revision(revision.plan, revision.reason[:_MAX_REASON])
 
 
 def _raised(name: str, error: Exception) -> str:

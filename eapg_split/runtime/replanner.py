@@ -2,59 +2,38 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
-from eapg_split.domain.plan import Plan, Segment
+from eapg_split.domain.plan import Plan
 from eapg_split.domain.topology import NodeId
-from eapg_split.errors import EapgError, InfeasiblePlan
-from eapg_split.planner.limits import check_plan
+from eapg_split.errors import InfeasiblePlan
 from eapg_split.planner.placement import rest_of
-from eapg_split.planner.policy import Occasion, PlanView, StepMeasured, Transfer, TransferMeasured, Trigger
+from eapg_split.planner.policy import Occasion, StepMeasured, Transfer, TransferMeasured, Trigger
+from eapg_split.planner.revisions import same, still_legal
 from eapg_split.planner.routes import Routes
+from eapg_split.planner.underway import Underway
 from eapg_split.runtime.events import Hop, JobEvent, Notice, PlanReviewed, StepDone
 from eapg_split.runtime.policy_host import PolicyHost
 from eapg_split.runtime.recall import HandBack, Recall
-from eapg_split.runtime.views import Views
+from eapg_split.runtime.views import LiveViews
 from eapg_split.runtime.watch import NodeWatch
 
 _log = logging.getLogger(__name__)
-STALLED_S: Final = 2.0  # without a byte that was acknowledged
 _TICK_S: Final = 1.0
 _MOST_NEWS: Final = 64  # that wait for the look before them
 
 
 @dataclass
-class InFlight:
-    """The segment that runs, as the device sees it. `plan` is the one that it belongs to.
+class InFlight(Underway):
+    """What runs, and how it is asked to end sooner."""
 
-    `further` are the segments to whose nodes its state is handed on, so that it comes home after the last of them.
-    """
-
-    segment: Segment
-    further: tuple[Segment, ...]
-    plan: Plan
-    unavailable: frozenset[NodeId]
-    own: bool
     recall: Recall
     terms: Callable[[int, Plan], HandBack]  # how the state is to come back at a step, to go on by a plan
     abandon: Callable[[], None]  # gives a hand-off up that is on its way
     transfer: Callable[[], Transfer | None]  # that hand-off; None once the node has the state
-    reached: int = field(init=False)  # the first step that is not finished yet
-
-    def __post_init__(self) -> None:
-        self.reached = self.segment.start_step
-
-    @property
-    def stop_step(self) -> int:
-        """Where the state comes home if nobody recalls it."""
-        return (self.segment, *self.further)[-1].stop_step
-
-    def node_at(self, step: int) -> NodeId:
-        """Who computes a step of it."""
-        return next(part.node for part in (self.segment, *self.further) if step < part.stop_step)
 
 
 @dataclass(frozen=True)
@@ -71,7 +50,12 @@ class Replanner:
     """One per job. The coordinator says what runs; whoever notices something calls `look`."""
 
     def __init__(
-        self, host: PolicyHost, views: Views, emit: Callable[[JobEvent], Awaitable[None]], *, revises: bool
+        self,
+        host: PolicyHost,
+        views: LiveViews,
+        emit: Callable[[JobEvent], Awaitable[None]],
+        *,
+        revises: bool,
     ) -> None:
         """A policy that does not revise is never asked to."""
         self._host = host
@@ -80,7 +64,6 @@ class Replanner:
         self._revises = revises
         self._looking = asyncio.Lock()
         self._decided: Decision | None = None
-        self._back: set[NodeId] = set()  # noticed while a segment ran
         self._holder: str | None = None  # who computed the last step
         self.running: InFlight | None = None
 
@@ -91,9 +74,7 @@ class Replanner:
 
     def returned(self, left_out: frozenset[NodeId]) -> list[NodeId]:
         """The nodes among those that were lost which may be tried again; told once."""
-        back = self._back & left_out
-        self._back.clear()
-        return [*back, *self._views.returned(left_out - back)]
+        return self._views.returned(left_out)
 
     @property
     def decided(self) -> bool:
@@ -119,7 +100,7 @@ class Replanner:
             view = self._views.at(start_step, unavailable, waiting=waiting)
             decided, self._decided = self._decided, None
             if decided is not None:
-                plan = _still_legal(view, decided.plan)
+                plan = still_legal(view, decided.plan)
                 if plan is not None:
                     return Decision(plan, decided.policy, decided.reason, self._views.price(view, plan))
             answer = await self._host.plan(view)
@@ -135,7 +116,8 @@ class Replanner:
         arrived = self._holder not in (None, event.node)
         self._holder, flight.reached = event.node, event.step + 1
         self._host.observe(StepMeasured(NodeId(event.node), event.step, event.seconds))
-        await self.look(self._views.stepped(event, arrived=arrived), at_boundary=at_boundary)
+        occasion = self._views.stepped(NodeId(event.node), event.step, event.seconds, arrived=arrived)
+        await self.look(occasion, at_boundary=at_boundary)
 
     async def moved(self, hop: Hop) -> None:
         """A state has moved."""
@@ -169,7 +151,8 @@ class Replanner:
                 async with asyncio.timeout(_TICK_S):
                     occasions.append(await news.get())
             if not occasions:
-                occasions = self._noticed()
+                flight = self.running
+                occasions = self._views.noticed(flight, None if flight is None else flight.transfer())
             for occasion in occasions:
                 if not self._is_our_own_queue(occasion):
                     await self._look_guarded(occasion)
@@ -186,25 +169,7 @@ class Replanner:
         flight = self.running
         if occasion.trigger is not Trigger.QUEUE or flight is None:
             return False
-        return occasion.node in {part.node for part in (flight.segment, *flight.further)}
-
-    def _noticed(self) -> list[Occasion]:
-        """What nobody tells: a hand-off that stands still, nodes that fell silent or are heard again."""
-        found = [*self._views.silences(), *self._back_again()]
-        transfer = self.running.transfer() if self.running is not None else None
-        if transfer is not None and transfer.stalled_s >= STALLED_S:
-            words = f"Nothing has gone from {transfer.source} to {transfer.target} for {transfer.stalled_s:.1f} s."
-            found.append(Occasion(Trigger.STALL, words, transfer.target))
-        return found
-
-    def _back_again(self) -> Iterator[Occasion]:
-        flight = self.running
-        if flight is None:
-            return
-        for node in self._views.returned(flight.unavailable):
-            self._back.add(node)
-            flight.unavailable -= {node}
-            yield Occasion(Trigger.NODE, f"{node}, which was lost, may be tried again.", node)
+        return occasion.node in flight.nodes
 
     async def look(self, occasion: Occasion, *, at_boundary: bool = False) -> None:
         """Asks the policy about what is left; `at_boundary` says that the segment's node waits for the answer."""
@@ -213,14 +178,13 @@ class Replanner:
         async with self._looking:
             if (flight := self.running) is not None:  # it may have ended while others looked
                 transfer = flight.transfer()
-                step = _next_boundary(flight, transfer, at_boundary=at_boundary)
+                step = flight.next_boundary(moving=transfer is not None, at_boundary=at_boundary)
                 if step < self._views.last_step:
                     await self._look(occasion, flight, step, transfer)
 
     async def _look(self, occasion: Occasion, flight: InFlight, step: int, transfer: Transfer | None) -> None:
-        there = transfer is None and not flight.own and step < flight.stop_step
-        at = flight.node_at(step - 1) if there else None
-        view = self._views.at(step, flight.unavailable, at=at, in_flight=transfer)
+        holder = flight.holder_at(step, moving=transfer is not None)
+        view = self._views.at(step, flight.unavailable, at=holder, in_flight=transfer)
         current = flight.plan
         if self._decided is not None and self._decided.plan.start_step <= step:
             current = self._decided.plan
@@ -231,7 +195,7 @@ class Replanner:
             return  # the segment that runs goes on: what follows may have changed by then
         await self._warn(answer.warning)
         plan = answer.value.plan
-        if plan is not None and (plan.segments, plan.cuts) == (kept.segments, kept.cuts):
+        if plan is not None and same(view, current, plan):
             plan = None
         if (plan is None and occasion.trigger is Trigger.STEP) or self.running is not flight:
             return  # logs stay small; and what has ended meanwhile is looked at again with what comes next
@@ -249,29 +213,13 @@ class Replanner:
             await self._emit(Notice(warning))
 
 
-def _next_boundary(flight: InFlight, transfer: Transfer | None, *, at_boundary: bool) -> int:
-    """Where the segment can end at the earliest: while a state is on its way, before its first step."""
-    if transfer is not None:
-        return flight.segment.start_step
-    return min(flight.reached + (0 if at_boundary else 1), flight.stop_step)
-
-
 def _adopt(flight: InFlight, plan: Plan, step: int, *, moving: bool) -> None:
     """Ends the segment where the new plan leaves its nodes. What only comes after it needs no hand-back."""
-    stop = step
-    while stop < flight.stop_step and plan.segment_at(stop).node == flight.node_at(stop):
-        stop += 1
+    stop = flight.leaves_at(plan, step)
     if moving and stop == step:
         flight.abandon()
     elif stop < flight.stop_step or flight.recall.terms is not None:
         flight.recall.ask(flight.terms(stop, plan))
-
-
-def _still_legal(view: PlanView, plan: Plan) -> Plan | None:
-    try:
-        return check_plan(view, rest_of(view, plan))
-    except EapgError:
-        return None
 
 
 def _reviewed(

@@ -181,9 +181,8 @@ class SegmentRuns:
             return self._remote.terms(self._assignment(state, chain), step, plan)
 
         return InFlight(
-            segment=state.segment,
-            further=chain[1:],
             plan=state.plan,
+            chain=chain,
             unavailable=state.unavailable,
             own=self._cluster.is_own(state.segment.node),
             recall=self._recall,

@@ -22,7 +22,7 @@ from eapg_split.runtime.observed import (
     TelemetryHeard,
 )
 from eapg_split.runtime.survey import ages_s, heard_by
-from eapg_split.runtime.views import Views
+from eapg_split.runtime.views import LiveViews
 from eapg_split.runtime.watch import NodeWatch
 
 _EVERY_S: Final = 1.0
@@ -66,7 +66,9 @@ class Surroundings:
                 await self._events.emit(NodeBack(node, self._events.since_start()))
 
     @asynccontextmanager
-    async def told(self, workload: Workload, views: Views, watch: NodeWatch | None) -> AsyncIterator[None]:
+    async def told(
+        self, workload: Workload, views: LiveViews, watch: NodeWatch | None
+    ) -> AsyncIterator[None]:
         """Describes the nodes and links now, and tells what changes as long as the block lasts."""
         if not self.wanted:
             yield
@@ -82,12 +84,12 @@ class Surroundings:
             await asyncio.gather(telling, return_exceptions=True)
         await self._tell(views, watch)
 
-    async def _keep_telling(self, views: Views, watch: NodeWatch | None) -> None:
+    async def _keep_telling(self, views: LiveViews, watch: NodeWatch | None) -> None:
         while True:
             await asyncio.sleep(_EVERY_S)
             await self._tell(views, watch)
 
-    async def _tell(self, views: Views, watch: NodeWatch | None) -> None:
+    async def _tell(self, views: LiveViews, watch: NodeWatch | None) -> None:
         for probed in views.probed():
             await self._events.take(probed)
         for link in self._links(views, watch):
@@ -129,7 +131,7 @@ class Surroundings:
             at_s=self._events.since_start(),
         )
 
-    def _links(self, views: Views, watch: NodeWatch | None) -> Iterable[LinkBelieved]:
+    def _links(self, views: LiveViews, watch: NodeWatch | None) -> Iterable[LinkBelieved]:
         """Those whose rate is not the one that was told last; the device's own are told once, then by their samples."""
         topology = self._cluster.topology
         device, links = topology.device.id, views.routes.links()

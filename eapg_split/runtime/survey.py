@@ -9,7 +9,7 @@ from eapg_split.domain.topology import Ends, NodeId, Topology
 from eapg_split.planner.estimates import Estimates
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.job import Job, check_wishes
-from eapg_split.runtime.views import Views
+from eapg_split.runtime.views import LiveViews
 from eapg_split.runtime.watch import NodeWatch, watched
 
 _LOOK_S: Final = 1.0
@@ -51,7 +51,7 @@ async def survey(job: Job, cluster: Cluster) -> Survey:
     topology = cluster.topology
     check_wishes(job.wishes, workload, topology)
     async with watched(cluster) as watch:
-        views = Views(job, cluster, workload, watch)
+        views = LiveViews(job, cluster, workload, watch)
         try:
             await views.prepare(_LOOK_S)
         finally:
