@@ -40,7 +40,7 @@ from simulations.world import Demand, World
 
 _TICK_S: Final = 1.0
 _BACKOFF_S: Final = 0.5
-_ASK_S: Final = 0.01  # between two looks at whether all was heard before the first plan
+_ASK_S: Final = 0.01  # between two looks at whether the links were looked at before the first plan
 
 
 class JobRun:
@@ -71,17 +71,20 @@ class JobRun:
         if self._demand.deadline_s < math.inf:
             kernel.at(kernel.now_s + self._demand.deadline_s, self._late)
         kernel.at(kernel.now_s + _TICK_S, self._tick)
-        if self._asked.wants_estimates:
-            self.world.prober(self.site).first_look()
-            kernel.at(kernel.now_s, self._wait, kernel.now_s + FIRST_LOOK_S, priority=1)
-        else:
+        kernel.at(kernel.now_s + self.world.describe_s(self.site), self._described, priority=1)
+
+    def _described(self, _: object) -> None:
+        """Every node that answers has said who and how it is; stale links are looked at before the first plan."""
+        if not self._asked.wants_estimates:
             self._advance(Started())
+        elif not self._over:
+            self.world.prober(self.site).first_look()
+            self._wait(self.world.kernel.now_s + FIRST_LOOK_S)
 
     def _wait(self, until_s: float) -> None:
         """Begins once stale links were looked at, or at that moment."""
         kernel, prober = self.world.kernel, self.world.prober(self.site)
-        waits = prober.looking or len(self.replanner.views._around.looks()) < len(self.site.nodes)
-        if waits and kernel.now_s < until_s and not self._over:
+        if prober.looking and kernel.now_s < until_s and not self._over:
             kernel.at(min(until_s, kernel.now_s + _ASK_S), self._wait, until_s)
         else:
             self._advance(Started())

@@ -159,6 +159,15 @@ class World:
                     break
         return heard.get(name)
 
+    def describe_s(self, site: Site) -> float:
+        """Until all nodes that answer have told the device who and how they are: a round trip to the farthest."""
+        own, seconds = site.device.id, 0.0
+        for other in site.others:
+            ways = site.ways[own, other], site.ways[other, own]
+            if self.nodes[other].up and all(self.media.carries(way.media) for way in ways):
+                seconds = max(seconds, sum(way.delay_s for way in ways))
+        return seconds
+
     def _sample(self, what: tuple[NodeId, _Watch]) -> None:
         name, watch = what
         if self._watches.get(name) is not watch:

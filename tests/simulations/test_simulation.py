@@ -23,10 +23,12 @@ from simulations.body import Cell
 from simulations.faults import Fault
 from simulations.outcomes import End
 from simulations.traces import MMWAVE_5G, RateTrace, synthetic
-from tests.simulations.small import CLOUD, DEVICE, EDGE, FLOPS, WORKLOAD, layout, run
+from tests.simulations.small import CLOUD, DEVICE, EDGE, FLOPS, WAYS, WORKLOAD, layout, run
 
 ROOT = Path(__file__).parents[2]
 STRANGERS = sorted((ROOT / "examples" / "policies").glob("*.py"))
+
+ASKING_S = 2 * WAYS[DEVICE, CLOUD].delay_s  # until the farthest node has said who and how it is
 
 
 def computing_s(node: NodeId, *names: str) -> float:
@@ -54,8 +56,25 @@ def busy_world() -> list[str]:
 def test_a_job_on_its_device_takes_its_steps() -> None:
     (outcome,) = run("device-only").outcomes
     assert outcome.end is End.DONE
-    assert outcome.latency_s == pytest.approx(computing_s(DEVICE), rel=1e-9)
+    assert outcome.latency_s == pytest.approx(ASKING_S + computing_s(DEVICE), rel=1e-9)
     assert (outcome.nodes, outcome.sent_bytes) == ([DEVICE], 0)
+
+
+def test_a_first_plan_knows_how_its_nodes_are_and_waits_for_no_more_than_that() -> None:
+    seen = list[tuple[float, float]]()
+
+    class Telling(DpStaticPolicy):
+        def plan(self, view: PlanView) -> Plan:
+            assert view.estimates is not None
+            last = view.workload.steps - 2
+            seen.append((view.now_s, view.estimates.nodes[CLOUD].step_s[last]))
+            return super().plan(view)
+
+    for load in (0.0, 0.4):
+        run(Telling, layout({CLOUD: {"load": load}}), arrivals=Listed((0.0, 30.0)))
+    (_, idle_s), (again_s, _), (_, busy_s), _ = seen
+    assert busy_s == pytest.approx(idle_s / 0.6, rel=0.1)  # at the very first plan
+    assert again_s == pytest.approx(ASKING_S)  # no link is stale
 
 
 def test_in_a_calm_world_a_job_takes_what_its_plan_said() -> None:
