@@ -92,7 +92,7 @@ def relayed(rate_bits_per_s: float, delay_s: float) -> "Iterator[tuple[Relay, in
     """Two namespaces with the emulation's relay between them."""
     rates = [rate_bits_per_s] * 2
     wiring = Wiring([f"{host}/15" for host in _HOSTS], rates, [(0, 1, [0], delay_s), (1, 0, [1], delay_s)])
-    command = [sys.executable, "-m", "eapg_split.emulation.tun_relay"]
+    command = [sys.executable, "-m", "eapg_split.emulation.tun_relay", "/nonexistent"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         relay = Relay(process)
         answer = relay.ask(asdict(wiring))

@@ -40,13 +40,16 @@ class Daemons:
         """Starts all of them, and waits until they listen. Raises NodeUnavailable with a daemon's own words."""
         for spec in self._layout.nodes:
             await asyncio.to_thread(self._prepare, spec)
-        starting = asyncio.gather(*(self.begin(node) for node in self._specs))
         try:
-            await asyncio.wait_for(starting, READY_S)
+            async with asyncio.timeout(READY_S), asyncio.TaskGroup() as starting:
+                for node in self._specs:
+                    starting.create_task(self.begin(node))
         except TimeoutError as error:
             raise NodeUnavailable(
                 f"The daemons were not ready within {READY_S:.0f} s: try again when the machine has less to do."
             ) from error
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
 
     async def begin(self, node: NodeId) -> None:
         """Starts a node's daemon, with what an earlier one has left on its disk; returns once it listens."""

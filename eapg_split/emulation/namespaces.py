@@ -40,7 +40,7 @@ class NamespaceNetwork:
     def __init__(self, folder: Path) -> None:
         self.access = LOOPBACK
         self._folder = folder / _CERTIFICATES
-        self._relay = RelayProcess()
+        self._relay = RelayProcess(folder)
         self._media: dict[str, int] = {}
         self._tiers: dict[NodeId, Tier] = {}
         self._hosts: dict[NodeId, str] = {}

@@ -20,8 +20,8 @@ class NetworkKind(StrEnum):
 
 
 async def open_network(kind: NetworkKind, layout: Layout, folder: Path) -> Network:
-    """A network that has started; `folder` takes its files. Raises Unsupported where this machine cannot have it."""
-    network: Network = NamespaceNetwork(folder) if kind is NetworkKind.NAMESPACES else RelayNetwork()
+    """A network that has started; `folder` has the files of the run. Raises Unsupported where this machine cannot."""
+    network: Network = NamespaceNetwork(folder) if kind is NetworkKind.NAMESPACES else RelayNetwork(folder)
     try:
         await network.start(layout)
     except BaseException:

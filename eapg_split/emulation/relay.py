@@ -1,6 +1,7 @@
 """A network without privileges: all daemons on loopback, and a process that relays what they say to each other."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from eapg_split.domain.topology import NodeId
@@ -14,9 +15,9 @@ _LISTEN: Final = "127.0.0.1:0"
 class RelayNetwork:
     """See `emulation.network.Network`; `shaping` is what the process does."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         self.access = LOOPBACK
-        self._relay = RelayProcess()
+        self._relay = RelayProcess(folder)
         self._media: dict[str, int] = {}
         self._ports: dict[tuple[NodeId, NodeId], int] = {}
         self._bound: dict[NodeId, str] = {}

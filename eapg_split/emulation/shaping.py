@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from eapg_split.emulation.relay_process import remove_left
 from simulations.kernel import Kernel
 from simulations.links import Media
 from simulations.traces import RateTrace
@@ -207,7 +208,10 @@ async def _serve() -> None:
     lines = asyncio.StreamReader(limit=2**24)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
-    told = json.loads(await lines.readline())
+    line = await lines.readline()
+    if not line:
+        return
+    told = json.loads(line)
     shaping = Shaping(len(told["rates"]))
     for medium, bits_per_s in enumerate(told["rates"]):
         shaping.set_rate(medium, bits_per_s)
@@ -227,3 +231,4 @@ async def _serve() -> None:
 
 if __name__ == "__main__":
     asyncio.run(_serve())
+    remove_left()

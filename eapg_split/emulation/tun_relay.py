@@ -1,6 +1,6 @@
 """The process between the namespaces: reads packets from their devices, lets them wait, and writes them to others'.
 
-    python -m eapg_split.emulation.tun_relay
+    python -m eapg_split.emulation.tun_relay FOLDER
 
 Its first line on stdin says what is between them, as `Wiring` writes it; the answer on stdout names the descriptors of
 the namespaces, or what is missing. Each further line sets a rate, `{"medium": 0, "bits_per_s": 1e6}`, or nothing, `{}`,
@@ -19,6 +19,7 @@ from ipaddress import IPv4Interface
 from typing import Any, Final
 
 from eapg_split.emulation.fabric import Fabric, Way
+from eapg_split.emulation.relay_process import remove_left
 from eapg_split.emulation.tun import MTU, new_namespace
 from eapg_split.errors import EapgError
 
@@ -81,6 +82,11 @@ class Relay:
                 with contextlib.suppress(OSError):  # the kernel wants it no more than a network card would
                     os.write(self._devices[target], packet)
 
+    def close(self) -> None:
+        """Lets go of devices and namespaces."""
+        for each in (*self._devices, *self.namespaces):
+            os.close(each)
+
     def _take(self, device: int) -> None:
         ways, take, now_s = self._ways[device], self.fabric.take, time.monotonic()
         for _ in range(_AT_ONCE):
@@ -115,17 +121,21 @@ class Relay:
 def main() -> None:
     """Relays until stdin ends."""
     with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stdin:  # no byte of the lines after it
-        wiring = Wiring(**json.loads(stdin.readline()))
-    try:
-        relay = Relay(wiring)
-    except EapgError as error:
-        _say({"error": error.message})
-        return
+        line = stdin.readline()
+        if not line:
+            return
+        try:
+            relay = Relay(Wiring(**json.loads(line)))
+        except EapgError as error:
+            _say({"error": error.message})
+            stdin.read()
+            return
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, _NICE)
     gc.disable()  # nothing here refers to itself, and a pause would be a delay
     _say({"namespaces": relay.namespaces})
     relay.run()
+    relay.close()
 
 
 def _say(answer: dict[str, Any]) -> None:
@@ -134,3 +144,4 @@ def _say(answer: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     main()
+    remove_left()

@@ -282,7 +282,7 @@ def test_a_machine_without_tun_is_told_so(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux's")
-def test_who_may_not_is_told_what_is_missing() -> None:
+def test_who_may_not_is_told_what_is_missing(tmp_path: Path) -> None:
     wiring = json.dumps({"addresses": ["198.18.0.1/15"], "rates_bits_per_s": [], "ways": []})
 
     def give_up_rights() -> None:
@@ -291,11 +291,11 @@ def test_who_may_not_is_told_what_is_missing() -> None:
         ctypes.CDLL(None).prctl(24, 21, 0, 0, 0)  # PR_CAPBSET_DROP, CAP_SYS_ADMIN: gone after exec
 
     ended = subprocess.run(
-        [sys.executable, "-m", "eapg_split.emulation.tun_relay"],
+        [sys.executable, "-m", "eapg_split.emulation.tun_relay", str(tmp_path / "run")],
         input=wiring + "\n",
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=40,
         check=True,
         preexec_fn=give_up_rights,
     )
