@@ -21,7 +21,7 @@ _BACKHAUL: Final = {"rate_mbps": 1000.0, "delay_ms": 10.0}
 class Network:
     """Tables of nodes by name, of media, and of links; `line_ms` is the delay of an edge's line to the cloud."""
 
-    nodes: dict[str, Table] = field(default_factory=dict)
+    nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
     media: dict[str, Table] = field(default_factory=dict)
     links: list[dict[str, Any]] = field(default_factory=list)
     line_ms: float = 0.0
@@ -65,9 +65,12 @@ def random_geometric(wanted: Table, draws: Draws) -> Network:
     edges = int(wanted.get("edges", max(1, math.ceil(devices / 25))))
     places, sites = draws.random((devices, 2)), draws.random((edges, 2))
     network = _with_edges(wanted, [], edges=edges)
+    for edge, site in enumerate(sites):
+        network.nodes[f"edge-{edge + 1}"] |= {"place": site.tolist()}
     radio = {**_RADIO, **wanted.get("radio", {})}
     for device, place in enumerate(places):
-        network.nodes[f"device-{device + 1}"] = {**_DEVICE, **wanted.get("device", {})}
+        own = {**_DEVICE, **wanted.get("device", {}), "place": place.tolist()}
+        network.nodes[f"device-{device + 1}"] = own
         away = np.hypot(*(sites - place).T)
         near = [edge for edge in range(edges) if away[edge] <= radius] or [int(away.argmin())]
         for edge in near:

@@ -48,6 +48,7 @@ class NodeSpec:
     cell: Cell | None = None
     heat: ThermalModel | None = None
     technology: Technology | None = None
+    place: tuple[float, float] | None = None  # on a map
 
     def __post_init__(self) -> None:
         counts = min(self.slots, self.engines, self.batch) >= 1 and self.engines <= MAX_ENGINES

@@ -47,6 +47,7 @@ def spec_of(name: NodeId, table: Table, stages: set[str], profiled: Mapping[str,
         memory_bytes=int(table["memory_mb"] * 1e6) if "memory_mb" in table else None,
         cell=_cell(table["battery"]) if "battery" in table else None,
         heat=ThermalModel(air_c=table["heat"].get("air_c", 25.0)) if "heat" in table else None,
+        place=(float(table["place"][0]), float(table["place"][1])) if "place" in table else None,
         technology=Technology(table["technology"]) if "technology" in table else None,
         **{key: table[key] for key in keys if key in table},
     )

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -68,6 +67,7 @@ def sweep(
 ) -> None:
     """Run a SCENARIO with every combination of some values: where does which policy win?"""
     with guarded():
+        from eapg_split.cli.simulated.progress import shown
         from eapg_split.cli.swept.results import document, show_table, size
         from simulations.replications import MAX_PROCESSES, replicate
         from simulations.scenario import read_scenario
@@ -88,12 +88,7 @@ def sweep(
             out.mkdir(parents=True, exist_ok=True)
         typer.echo(size(wanted), err=True)
         processes = min(MAX_PROCESSES, parallel or os.cpu_count() or 1)
-        rows = []
-        for row in wanted.rows(replicate(wanted.tasks(), processes, ray)):
-            rows.append(row)
-            if sys.stderr.isatty():
-                runs = len(rows) * len(wanted.seeds)
-                typer.echo(f"\r{runs} of {wanted.runs} runs", err=True, nl=runs == wanted.runs)
+        rows = list(wanted.rows(shown(replicate(wanted.tasks(), processes, ray), wanted.runs)))
         text = json.dumps(document(wanted, rows), indent=1, allow_nan=False)
         if out is not None:
             _keep(out, text, wanted, rows)

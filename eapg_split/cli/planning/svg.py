@@ -27,8 +27,18 @@ _ON_LIGHT: Final = "#14171a"
 _ON_DARK: Final = "#ffffff"
 
 
-def picture(name: str, title: str, size: tuple[float, float], paint: Callable[["Figure"], None]) -> str:
-    """An SVG document of `size` inches; `title` is what is read out to those who cannot see it."""
+def picture(
+    name: str,
+    title: str,
+    size: tuple[float, float],
+    paint: Callable[["Figure"], None],
+    *,
+    dark: bool = True,
+) -> str:
+    """An SVG document of `size` inches; `title` is what is read out to those who cannot see it.
+
+    Without `dark` it is light on every screen.
+    """
     svg = drawn(name, size, paint)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg ") :], flags=re.DOTALL)
     for role, (light, _) in _INKS.items():
@@ -40,7 +50,7 @@ def picture(name: str, title: str, size: tuple[float, float], paint: Callable[["
     )
     head, end, body = svg.partition(">")
     page = f'<rect width="100%" height="100%" style="fill: {_INKS[PAGE][0]}"/>'
-    style = f"<style>@media (prefers-color-scheme: dark){{{rules}}}</style>"
+    style = f"<style>@media (prefers-color-scheme: dark){{{rules}}}</style>" if dark else ""
     words = f"<title>{html.escape(title)}</title>"
     return f'<?xml version="1.0" encoding="utf-8"?>\n{head} role="img"{end}\n{words}\n{style}\n{page}{body}'
 
