@@ -1,4 +1,4 @@
-"""Real runs with logs: three daemons behind shaped links, one job after the other, each under another rate or policy."""
+"""Real runs with logs: three daemons behind shaped links, one job after the other, under several rates and policies."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -53,13 +53,13 @@ RUNS: Final = (
 QUICK: Final = ("pyramid, 20 Mbit/s", "adaptive, 5 Mbit/s")
 
 
-async def record(run: RealRun, folder: Path, path: Path, *, times: int = 1) -> list[Path]:
-    """Runs it on daemons of its own, `times` times; returns the logs, the first of them at `path`."""
-    logs = [path.with_stem(f"{path.stem}-{number}") for number in range(times)]
+def record(run: RealRun, folder: Path, *, times: int = 1) -> list[Path]:
+    """Runs it on daemons of its own, `times` times; returns the logs, which are in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
+    logs = [folder / f"log{number}.jsonl" for number in range(times)]
     with running(run.shape, folder) as topology:
         for log in logs:
-            await _job(run, topology, log)
+            asyncio.run(_job(run, topology, log))
     return logs
 
 
@@ -106,7 +106,7 @@ def record_all(
     """All of them, one after the other."""
     found = []
     for number, run in enumerate(runs):
-        logs = asyncio.run(record(run, folder / f"run{number}", folder / f"log{number}.jsonl", times=times))
+        logs = record(run, folder / f"run{number}", times=times)
         say(f"  recorded {run.name}: {len(logs)} jobs")
         found += [(run, log) for log in logs]
     return found

@@ -52,7 +52,7 @@ class JobRun:
         self._demand = demand
         self._asked = Asked(demand.policy())
         outlook = world.outlook(demand, site)
-        self.codecs = outlook.codecs
+        self.codecs = demand.codecs or outlook.codecs
         views = views_of(world, site, demand, outlook if self._asked.wants_estimates else None)
         self.replanner = Replanner(self._asked, views, lambda: world.kernel.now_s)
         self._state: State = Opened(self.workload.steps)

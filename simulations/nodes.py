@@ -18,6 +18,7 @@ from eapg_split.planner.models.thermal import ThermalModel
 from eapg_split.planner.priors import ACTIVE_W, IDLE_W
 from simulations.body import Body, Cell, busy_factor
 from simulations.kernel import Kernel
+from simulations.looks import Looks
 
 LOOK_S: Final = 1.0  # between two looks at a node that somebody watches
 MAX_ENGINES: Final = 4096
@@ -49,6 +50,9 @@ class NodeSpec:
     heat: ThermalModel | None = None
     technology: Technology | None = None
     place: tuple[float, float] | None = None  # on a map
+    really: Mapping[str, StageCost] | None = None  # what stages cost, where that is not what its profile says
+    resident: tuple[str, ...] = ()  # weights that are there at the beginning, where it is not warm
+    looks: Looks | None = None  # how it was in a run that is run again
 
     def __post_init__(self) -> None:
         counts = min(self.slots, self.engines, self.batch) >= 1 and self.engines <= MAX_ENGINES
@@ -60,6 +64,10 @@ class NodeSpec:
             )
         if (self.cell or self.heat) and self.engines > 1:
             raise InvalidRequest(f"Node {self.id} has a battery or heat: give it one engine.")
+
+    def cost(self, stage: str) -> StageCost:
+        """What a stage really costs it."""
+        return (self.really or self.stages)[stage]
 
     @property
     def watts(self) -> tuple[float, float]:
@@ -119,7 +127,7 @@ class SimNode:
         self._waiting: deque[Task] = deque()
         self._free = spec.engines
         self._sessions: dict[int, _Work] = {}
-        self._resident: dict[str, float] = {}  # weights, and when they are there
+        self._resident = dict.fromkeys(spec.resident, 0.0)  # weights, and when they are there
         self._boots = 0  # steps of an earlier life do not count
         self._loading_s = 0.0  # until when others are being loaded
 
@@ -168,15 +176,19 @@ class SimNode:
     def compute(self, task: Task) -> None:
         """Queues a step, once its weights are there."""
         stage, step = task.workload.stage_of(task.step), task.step
-        cost = self.spec.stages[stage.name]
+        cost = self.spec.cost(stage.name)
         entry = cost.entry_seconds(stage.entry_flops) if task.entering or step == stage.start_step else 0.0
         drawn = float(np.exp(self.spec.noise * self._draws.standard_normal())) if self.spec.noise else 1.0
         slower = self.spec.drift * drawn * busy_factor(self.spec.load)
+        ready_s = self._loaded_s(stage)
+        if (looks := self.spec.looks) is not None:
+            slower /= looks.clock_ratio(self._kernel.now_s)
+            if task.entering:
+                ready_s = max(ready_s, self._kernel.now_s + looks.queue_s(self._kernel.now_s))
         task.stage = stage.name
         task.work_s = (cost.seconds(stage.flops_per_step) + entry) * slower
         if session := self._sessions.get(task.session):
             session.next_step = step
-        ready_s = self._loaded_s(stage)
         if ready_s > self._kernel.now_s:
             self._kernel.at(ready_s, self._queue, task)
         else:
@@ -230,7 +242,7 @@ class SimNode:
         """When the stage's weights are there; loads what is missing, after what is being loaded."""
         if self.spec.warm:
             return 0.0
-        ready_s, share = 0.0, self.spec.stages[stage.name].load_s / max(1, len(stage.parts))
+        ready_s, share = 0.0, self.spec.cost(stage.name).load_s / max(1, len(stage.parts))
         for part in stage.parts:
             if part not in self._resident:
                 self._loading_s = max(self._loading_s, self._kernel.now_s) + share
@@ -249,7 +261,7 @@ class SimNode:
         noise = self._draws.standard_normal(2)
         taken = sum(self._memory(work) for work in self._sessions.values())
         free = None if spec.memory_bytes is None else max(0.0, float(spec.memory_bytes - taken))
-        return Telemetry(
+        look = Telemetry(
             at_s=now_s,
             charge=reading("charge", round(charge, 2)) if on_battery else Reading(),
             plugged=reading("plugged", float(spec.cell.plugged(now_s))) if spec.cell else Reading(),
@@ -264,6 +276,7 @@ class SimNode:
             resident=self.resident,
             links=self.rates.sights(),
         )
+        return look if spec.looks is None else spec.looks.told(look, now_s, 1 - self._free / spec.engines)
 
     def busy_s(self, now_s: float) -> float:
         """Seconds that its engines have computed until now, all together."""
@@ -287,7 +300,7 @@ class SimNode:
         for stage in workload.stages:
             steps = min(stage.stop_step, work.stop_step) - max(stage.start_step, work.next_step)
             if steps > 0:
-                seconds += steps * self.spec.stages[stage.name].seconds(stage.flops_per_step)
+                seconds += steps * self.spec.cost(stage.name).seconds(stage.flops_per_step)
         return seconds * busy_factor(self.spec.load) / self.body.clock_ratio
 
     def _memory(self, work: _Work) -> int:

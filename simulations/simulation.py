@@ -5,12 +5,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from eapg_split.domain.telemetry import LinkSight
 from eapg_split.domain.topology import NodeId, Tier
+from eapg_split.planner.link_rates import LEAST_BYTES
 from eapg_split.planner.policy import Policy
 from simulations.arrivals import Arrivals
 from simulations.faults import Fault, arm
 from simulations.jobs import JobRun
 from simulations.outcomes import Outcome
+from simulations.probes import Carried
 from simulations.record import Record
 from simulations.record_lines import FORMAT, VERSION
 from simulations.sampling import run_sampled
@@ -18,15 +21,20 @@ from simulations.streams import stream
 from simulations.world import Demand, Layout, World
 
 FORGOTTEN: Final = Record()
+_KNOWN_SAMPLES: Final = 8  # by which a rate is believed
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What is simulated: nodes and ways, kinds of jobs with their arrivals, and faults."""
+    """What is simulated: nodes and ways, kinds of jobs with their arrivals, faults, and what is known of links before.
+
+    A link is known to its device, or else to the node that it begins at.
+    """
 
     layout: Layout
     demands: tuple[tuple[Demand, Arrivals], ...]
     faults: tuple[Fault, ...] = ()
+    known: tuple[LinkSight, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,8 @@ def simulate(
     world = World(setup.layout, [demand for demand, _ in setup.demands], seed=seed, record=record)
     for number, fault in enumerate(setup.faults):
         arm(world, fault, stream(seed, "fault", str(number)))
+    for sight in setup.known:
+        _know(world, sight)
     gate = _Gate(world, policy, jobs)
     for demand, arrivals in setup.demands:
         for spec in setup.layout.nodes:
@@ -88,6 +98,19 @@ def _header(
             for demand, _ in setup.demands
         },
     }
+
+
+def _know(world: World, sight: LinkSight) -> None:
+    source, target = NodeId(sight.source), NodeId(sight.target)
+    devices = [end for end in (source, target) if world.nodes[end].spec.tier is Tier.DEVICE]
+    own = devices[0] if devices else source
+    if devices:
+        world.site(own)  # which says what is expected of its links
+    rates = world.nodes[own].rates
+    seconds = 8 * LEAST_BYTES / sight.bits_per_s
+    for _ in range(_KNOWN_SAMPLES):
+        rates.observe(Carried(source, target, LEAST_BYTES, seconds))
+    rates.round_trip(source, target, sight.rtt_s)
 
 
 class _Gate:

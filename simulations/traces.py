@@ -49,7 +49,8 @@ class RateTrace:
         """The next moment at which the rate may be another; infinite for a rate that is always the same."""
         if len(self.bits_per_s) == 1:
             return math.inf
-        return (math.floor(now_s / self.step_s) + 1) * self.step_s
+        changes_s = (math.floor(now_s / self.step_s) + 1) * self.step_s
+        return changes_s if changes_s > now_s else changes_s + self.step_s  # which rounding may deny
 
     def carried(self, now_s: float) -> float:
         """Bits that the link could have carried since time 0."""

@@ -9,6 +9,7 @@ from eapg_split.domain.telemetry import Telemetry
 from eapg_split.domain.topology import Ends, NodeId, Tier
 from eapg_split.domain.workload import Workload
 from eapg_split.planner.crossings import Crossings
+from eapg_split.planner.estimates import CodecEstimate
 from eapg_split.planner.outlook import Outlook, codec_options
 from eapg_split.planner.policy import Objective, Occasion, Policy
 from simulations.kernel import Kernel
@@ -42,6 +43,7 @@ class Demand:
     policy: Callable[[], Policy]
     deadline_s: float = math.inf
     devices: frozenset[NodeId] | None = None  # from which it comes; None: from all
+    codecs: tuple[CodecEstimate, ...] | None = None  # what states really take, where that is known
 
     def comes_from(self, device: NodeId) -> bool:
         """Whether a device has such jobs."""

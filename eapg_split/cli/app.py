@@ -11,6 +11,7 @@ from eapg_split.cli.exits import guarded
 from eapg_split.cli.generate import generate
 from eapg_split.cli.jobs import attach, cancel, jobs
 from eapg_split.cli.plan import plan
+from eapg_split.cli.replay import replay
 from eapg_split.cli.simulate import simulate
 from eapg_split.cli.sweep import sweep
 
@@ -28,6 +29,7 @@ app.command()(plan)
 app.command()(simulate)
 app.command()(emulate)
 app.command()(sweep)
+app.command()(replay)
 app.command()(jobs)
 app.command()(attach)
 app.command()(cancel)

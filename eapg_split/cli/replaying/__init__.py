@@ -1,0 +1,1 @@
+"""Real runs, by their logs: replayed under other policies, and models fitted to them. docs/replay.md describes it."""
