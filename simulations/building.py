@@ -28,7 +28,14 @@ from simulations.simulation import Setup
 from simulations.sites import Way
 from simulations.specs import spec_of
 from simulations.streams import stream
-from simulations.traces import RateTrace, read_mahimahi, read_throughput, synthetic, with_blackouts
+from simulations.traces import (
+    LinkStatistics,
+    RateTrace,
+    read_mahimahi,
+    read_throughput,
+    synthetic,
+    with_blackouts,
+)
 from simulations.world import Demand, Layout
 
 MAX_NODES: Final = 100_000
@@ -184,8 +191,17 @@ class _Builder:
         if len(given) != 1:
             raise self.scenario.wrong(where, "give one of rate_mbps, trace and model.")
         draws = stream(self.seed, "medium", name)
+        if "rate_mbps" not in given and ("sigma" in table or "memory_s" in table):
+            raise self.scenario.wrong(
+                where, "sigma and memory_s are of rate_mbps: a trace or a model varies itself."
+            )
         if given == ["rate_mbps"]:
             trace = RateTrace(np.array([table["rate_mbps"] * 1e6]))
+            if "sigma" in table:
+                wandering = LinkStatistics.of_logarithm(
+                    table["rate_mbps"] * 1e6, table["sigma"], table.get("memory_s", 1.0)
+                )
+                trace = synthetic(wandering, _MODEL_S, int(draws.integers(2**31)))
         elif given == ["trace"]:
             read = read_mahimahi if table.get("format") == "mahimahi" else read_throughput
             trace = read(self._beside(table["trace"]))

@@ -125,6 +125,13 @@ class LinkStatistics:
     outage_share: float = 0.0
     outage_s: float = 10.0
 
+    @classmethod
+    def of_logarithm(cls, mean_bits_per_s: float, sigma: float, memory_s: float) -> "LinkStatistics":
+        """Of rates whose logarithm deviates by sigma and correlates by exp(-t / memory_s) over t seconds."""
+        variation2 = math.expm1(sigma**2)
+        lag1, lag5 = (math.expm1(math.exp(-lag / memory_s) * sigma**2) / variation2 for lag in (1.0, 5.0))
+        return cls(mean_bits_per_s, math.sqrt(variation2), lag1, lag5)
+
 
 # Medians over the traces of recorded sets, at one second: mahimahi's LTE uplink, Riiser et al. (MMSys'13), Oboe
 # (SIGCOMM'18), Lumos5G (4G and mmWave; SIGCOMM'21) and 5G while driving (UCC, MMSys'20).

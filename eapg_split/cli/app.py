@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from eapg_split.cli.calibrate import calibrate
 from eapg_split.cli.certs import certs_app
 from eapg_split.cli.emulate import emulate
 from eapg_split.cli.exits import guarded
@@ -30,6 +31,7 @@ app.command()(simulate)
 app.command()(emulate)
 app.command()(sweep)
 app.command()(replay)
+app.command()(calibrate)
 app.command()(jobs)
 app.command()(attach)
 app.command()(cancel)

@@ -43,11 +43,11 @@ def show_replay(options: ReplayOptions) -> None:
     replays = [_replayed(run, number, options) for number, run in enumerate(runs)]
     document = json.dumps(summary(replays), indent=1, allow_nan=False)
     if options.out is not None:
-        _write(options.out / "summary.json", document + "\n")
+        write_text(options.out / "summary.json", document + "\n")
     if options.picture is not None:
         from eapg_split.cli.replaying.picture import replay_picture
 
-        _write(options.picture, replay_picture(replays[0]))
+        write_text(options.picture, replay_picture(replays[0]))
     if options.as_json:
         typer.echo(document)
         return
@@ -155,7 +155,8 @@ def _together(replays: Sequence[Replay]) -> str:
     return "\n".join(words)
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Raises OutputFailure."""
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

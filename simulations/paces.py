@@ -1,0 +1,103 @@
+"""How fast the nodes of a recorded run really computed."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from statistics import fmean, median
+from typing import Final
+
+from eapg_split.domain.profile import StageCost
+from eapg_split.domain.topology import NodeId
+from simulations.body import busy_factor
+from simulations.looks import Looks
+from simulations.recorded import RecordedNode, RecordedRun, RecordedStep
+
+_BORROWED: Final = 0.5  # of a node's drift, in logarithms, for a stage that it did not compute
+_MOST_NOISE: Final = 0.5
+_MOST_PAUSE_S: Final = 0.25  # between two steps; what is longer is waiting or loading
+_MAD: Final = 1.4826  # deviations of a normal distribution in one median absolute deviation
+
+
+@dataclass(frozen=True)
+class Paces:
+    """How a node really computed: by stage what steps cost, the noise of its steps, and what it never showed."""
+
+    costs: Mapping[str, StageCost]
+    noise: float
+    unseen: tuple[str, ...]
+
+
+def paces_of(run: RecordedRun, node: RecordedNode) -> Paces:
+    """From the steps that the node computed: medians by stage, the profile times the node's drift for other stages."""
+    steps = [step for step in run.steps if step.node == node.id]
+    pause = pause_s(run.steps, node.id)
+    logs, spread, costs = list[float](), list[float](), dict[str, StageCost]()
+    for stage in run.workload.stages:
+        own = [step for step in steps if step.stage == stage.name]
+        if not own:
+            continue
+        believed = node.costs[stage.name]
+        full = {step.step: step.seconds * run.clock_ratio(node.id, step.start_s) for step in own}
+        entry_s = believed.entry_seconds(stage.entry_flops)
+        first = [each for each in own if each.entering or each.step == stage.start_step]
+        plain = [full[each.step] for each in own if each not in first or not stage.entry_flops]
+        if plain:
+            step_s = median(plain)
+            entries = [full[each.step] - step_s for each in first]
+            entry_s = max(0.0, median(entries)) if entries and stage.entry_flops else entry_s
+        else:  # the profile says how the first step divides
+            whole = believed.seconds(stage.flops_per_step) + entry_s
+            share = median(full[each.step] for each in first) / whole
+            step_s, entry_s = believed.seconds(stage.flops_per_step) * share, entry_s * share
+        logs += [math.log(step_s / believed.seconds(stage.flops_per_step))]
+        spread += [math.log(seconds / step_s) for seconds in plain]
+        costs[stage.name] = replace(
+            believed,
+            overhead_s=pause,
+            load_s=_load_s(run, node, first[0], pause) if first else believed.load_s,
+            flops_per_s=stage.flops_per_step / step_s,
+            entry_flops_per_s=stage.entry_flops / entry_s if entry_s and stage.entry_flops else math.inf,
+        )
+    factor = math.exp(_BORROWED * median(logs)) if logs else 1.0
+    factor *= busy_factor(Looks(run.looks.get(node.id, ())).at(0.0).get("load", 0.0)) if not logs else 1.0
+    unseen = tuple(name for name in node.costs if name not in costs)
+    for name in unseen:
+        costs[name] = _slower(node.costs[name], factor, pause)
+    return Paces(costs, min(_MOST_NOISE, deviation(spread)), unseen)
+
+
+def deviation(values: Sequence[float]) -> float:
+    """The standard deviation of what is not an outlier: by the median of the distances from the median."""
+    if len(values) < 2:
+        return 0.0
+    middle = median(values)
+    return _MAD * median(abs(value - middle) for value in values)
+
+
+def _slower(cost: StageCost, factor: float, pause: float) -> StageCost:
+    return replace(
+        cost,
+        overhead_s=cost.overhead_s * factor + pause,
+        flops_per_s=cost.flops_per_s / factor,
+        entry_flops_per_s=cost.entry_flops_per_s / factor,
+    )
+
+
+def pause_s(steps: Sequence[RecordedStep], node: NodeId) -> float:
+    """What passes on average between two steps of a node that follow each other."""
+    pauses = [
+        after.start_s - before.start_s - before.seconds
+        for before, after in pairwise(steps)
+        if before.node == after.node == node and not after.entering
+    ]
+    return fmean(min(_MOST_PAUSE_S, max(0.0, pause)) for pause in pauses) if pauses else 0.0
+
+
+def _load_s(run: RecordedRun, node: RecordedNode, step: RecordedStep, pause: float) -> float:
+    """How long the device's first step of a stage waited, for its weights; others load theirs ahead."""
+    if node.id != run.device.id:
+        return node.costs[step.stage].load_s
+    ends = [each.start_s + each.seconds for each in run.steps if each.step < step.step]
+    ends += [hop.start_s + hop.seconds for hop in run.hops if hop.step <= step.step]
+    return max(0.0, step.start_s - max([run.planned_s, *ends]) - pause)
