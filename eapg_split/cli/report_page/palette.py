@@ -34,4 +34,4 @@ def in_order(stages: Iterable[str]) -> dict[str, str]:
 
 def colour_of(stage: str, colours: dict[str, str]) -> str:
     """The colour of a stage, grey for one that the header does not name."""
-    return colours.get(stage, STAGES[0])
+    return colours.get(stage, _STAGES[0])
