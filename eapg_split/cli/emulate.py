@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from eapg_split.cli.exits import guarded
+from eapg_split.cli.out_folder import make_out, write_out
 
 if TYPE_CHECKING:
     from eapg_split.emulation.emulating import Progress
@@ -94,8 +95,7 @@ def emulate(
         if engine not in (PACED, *KINDS):
             raise InvalidRequest(f"There is no engine {engine!r}: choose paced or one of {', '.join(KINDS)}.")
         until_s = until or chosen.until_s
-        if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
+        make_out(out)
         found = [_Runs(name, [], []) for name in names]
         most = jobs or None
         for number, runs in enumerate(found):
@@ -122,7 +122,7 @@ def emulate(
                     )
         text = json.dumps(_document(chosen, found), indent=1, allow_nan=False)
         if out is not None:
-            (out / "summary.json").write_text(text + "\n", encoding="utf-8")
+            write_out(out / "summary.json", text + "\n")
         if as_json:
             typer.echo(text)
         else:
@@ -169,7 +169,7 @@ def _watched(start: Callable[..., Coroutine[object, object, "Run"]], label: str)
 
 def _keep(run: "Run", path: Path) -> None:
     lines = (json.dumps({"job": job.job, **job.as_line()}) for job in run.outcomes)
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    write_out(path, "".join(f"{line}\n" for line in lines))
 
 
 def _mean(figures: Sequence["Figures"], name: str) -> float:

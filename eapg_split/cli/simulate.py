@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eapg_split.cli.exits import guarded
+from eapg_split.cli.out_folder import make_out, write_out
 
 if TYPE_CHECKING:
     from simulations.scenario import Scenario
@@ -99,8 +100,7 @@ def simulate(
             jobs=jobs or None,
             folder=out,
         )
-        if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
+        make_out(out)
         processes = min(MAX_PROCESSES, parallel or os.cpu_count() or 1)
         runs = list(shown(replicate(wanted, processes, ray), len(wanted)))
         text = json.dumps(_document(chosen, policies, runs), indent=1, allow_nan=False)
@@ -109,7 +109,7 @@ def simulate(
         else:
             show_table(chosen, policies, runs)
         if out is not None:
-            (out / "summary.json").write_text(text + "\n", encoding="utf-8")
+            write_out(out / "summary.json", text + "\n")
             for note in write_results(out, chosen, wanted, policies, beside):
                 typer.echo(note, err=True)
 

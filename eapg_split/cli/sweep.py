@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eapg_split.cli.exits import guarded
+from eapg_split.cli.out_folder import make_out, write_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,8 +85,7 @@ def sweep(
             until or None,
             jobs or None,
         )
-        if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
+        make_out(out)
         typer.echo(size(wanted), err=True)
         processes = min(MAX_PROCESSES, parallel or os.cpu_count() or 1)
         rows = list(wanted.rows(shown(replicate(wanted.tasks(), processes, ray), wanted.runs)))
@@ -103,8 +103,8 @@ def _keep(out: Path, text: str, wanted: "Sweep", rows: "Sequence[Row]") -> None:
     from eapg_split.cli.swept.results import as_csv
     from eapg_split.errors import Unsupported
 
-    (out / "sweep.json").write_text(text + "\n", encoding="utf-8")
-    (out / "sweep.csv").write_text(as_csv(wanted, rows), encoding="utf-8")
+    write_out(out / "sweep.json", text + "\n")
+    write_out(out / "sweep.csv", as_csv(wanted, rows))
     try:
         from eapg_split.cli.swept.picture import MAX_PANELS, sweep_picture
 
@@ -119,4 +119,4 @@ def _keep(out: Path, text: str, wanted: "Sweep", rows: "Sequence[Row]") -> None:
             err=True,
         )
     else:
-        (out / "sweep.svg").write_text(drawn, encoding="utf-8")
+        write_out(out / "sweep.svg", drawn)

@@ -6,6 +6,7 @@ from typing import Final
 from eapg_split.domain.topology import Tier
 from eapg_split.eapg.workload import unroll
 from eapg_split.errors import InvalidRequest, Unsupported
+from eapg_split.rpc.callers import check_name
 from simulations.simulation import Setup
 
 MAX_NODES: Final = 12
@@ -22,6 +23,8 @@ def emulatable(setup: Setup) -> tuple[Setup, tuple[str, ...]]:
             f"This scenario has {len(layout.nodes)} nodes, and one machine emulates at most {MAX_NODES}: use fewer, or"
             " 'simulate'."
         )
+    for spec in layout.nodes:
+        check_name(spec.id)  # it stands in names of files and in flags
     for demand, _ in setup.demands:
         if unroll(demand.workload.request).stages != demand.workload.stages:
             raise Unsupported(

@@ -14,7 +14,7 @@ from eapg_split.domain.profile import Profile
 from eapg_split.domain.topology import NodeId, Tier
 from eapg_split.emulation import paced
 from eapg_split.emulation.network import Network
-from eapg_split.errors import NodeUnavailable
+from eapg_split.errors import NodeUnavailable, OutputFailure
 from eapg_split.runtime.profile_store import Machine, StoredProfile, save
 from simulations.nodes import NodeSpec
 from simulations.world import Layout
@@ -37,9 +37,17 @@ class Daemons:
         self._running: dict[NodeId, asyncio.subprocess.Process] = {}
 
     async def start(self) -> None:
-        """Starts all of them, and waits until they listen. Raises NodeUnavailable with a daemon's own words."""
-        for spec in self._layout.nodes:
-            await asyncio.to_thread(self._prepare, spec)
+        """Starts all of them, and waits until they listen.
+
+        Raises NodeUnavailable with a daemon's own words, and OutputFailure.
+        """
+        try:
+            for spec in self._layout.nodes:
+                await asyncio.to_thread(self._prepare, spec)
+        except OSError as error:
+            raise OutputFailure(
+                f"{self._folder} takes no files ({error.strerror}): make room, or set TMPDIR to another folder."
+            ) from error
         try:
             async with asyncio.timeout(READY_S), asyncio.TaskGroup() as starting:
                 for node in self._specs:

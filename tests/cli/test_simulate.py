@@ -5,6 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from eapg_split.cli.app import app
+from eapg_split.errors import OutputFailure
 
 SCENARIO = """
 title = "A phone and a box"
@@ -79,3 +80,9 @@ def test_what_is_not_there_is_said_with_the_code_of_a_bad_request(scenario: Path
 
 def test_the_shipped_scenarios_are_listed() -> None:
     assert "home-wifi            Home Wi-Fi" in simulated("--list")
+
+
+def test_a_folder_that_takes_no_files_is_said_before_anything_is_computed(scenario: Path) -> None:
+    result = CliRunner().invoke(app, ["simulate", str(scenario), "--out", "/dev/null/there"])
+    assert result.exit_code == OutputFailure.exit_code
+    assert "choose another --out" in result.output
