@@ -7,10 +7,11 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from eapg_split.domain.profile import Profile
+from eapg_split.domain.profile import Profile, StageCost
 from eapg_split.domain.topology import NodeId, Tier
 from eapg_split.emulation import paced
 from eapg_split.emulation.network import Network
@@ -112,7 +113,7 @@ class Daemons:
         paced.write_pace(spec, self._seed, folder)
         (folder / "daemon.toml").write_text(_settings(spec), encoding="utf-8")
         if self._engine == PACED:
-            profile = Profile(spec.id, paced.KIND, paced.FINGERPRINT, spec.stages)
+            profile = Profile(spec.id, paced.KIND, paced.FINGERPRINT, _known(spec))
             save(StoredProfile(profile, Machine.here()), folder / "profile.json")
 
     def _command(self, spec: NodeSpec) -> Sequence[str]:
@@ -135,6 +136,13 @@ class Daemons:
         for other in reached(spec.id, self._layout, self._specs):
             command += ["--peer", f"{other}={self._network.address(node, other)}"]
         return command
+
+
+def _known(spec: NodeSpec) -> dict[str, StageCost]:
+    """What the node's profile says. A scenario's warm node has all weights, and its daemon loads them in no time."""
+    return {
+        name: replace(cost, load_s=0.0 if spec.warm else cost.load_s) for name, cost in spec.stages.items()
+    }
 
 
 def reached(node: NodeId, layout: Layout, specs: Mapping[NodeId, NodeSpec]) -> Iterable[NodeId]:

@@ -16,12 +16,10 @@ from eapg_split.domain.topology import NodeId, Tier
 from eapg_split.emulation import paced
 from eapg_split.emulation.clock import Clock
 from eapg_split.emulation.daemons import PACED, Daemons
-from eapg_split.emulation.jobs import run_job
+from eapg_split.emulation.jobs import run_job, warm_up
 from eapg_split.emulation.network import Network
 from eapg_split.emulation.networks import NetworkKind, open_network
 from eapg_split.emulation.rates import RatePlayer
-from eapg_split.rpc.job_client import describe
-from eapg_split.runtime.settings import PeerAddress
 from simulations.arrivals import Arrivals
 from simulations.faults import arm
 from simulations.outcomes import Outcome
@@ -31,7 +29,6 @@ from simulations.world import Demand
 
 MAX_JOBS: Final = 10_000
 _LOOK_S: Final = 1.0  # between two looks at what has come to run meanwhile
-_SETTLE_S: Final = 0.5  # after the last daemon listens: it opens its engine
 
 
 @dataclass(frozen=True)
@@ -67,9 +64,7 @@ async def emulate(
         until_the_end.push_async_callback(daemons.close)
         await daemons.start()
         devices = [spec.id for spec in setup.layout.nodes if spec.tier is Tier.DEVICE]
-        for device in devices:
-            await describe(PeerAddress(device, opened.outside(device)), access=opened.access)
-        await asyncio.sleep(_SETTLE_S)
+        await asyncio.gather(*(warm_up(device, opened) for device in devices))
         running = _Running(setup, policy, opened, daemons, notify)
         outcomes = await running.until_done(seed, until_s, jobs)
         charge = {device: _charge(Path(folder) / device) for device in devices}

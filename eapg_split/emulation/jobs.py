@@ -4,6 +4,7 @@ import math
 from contextlib import aclosing
 from typing import Final
 
+from eapg_split.domain.request import Request
 from eapg_split.domain.topology import NodeId
 from eapg_split.emulation.clock import Clock
 from eapg_split.emulation.network import Network
@@ -16,7 +17,8 @@ from simulations.nodes import NodeSpec
 from simulations.outcomes import End, Outcome
 from simulations.world import Demand, Layout
 
-_SUFFIX: Final = ""  # pictures: coding black frames as video would take time that no scenario knows of
+_SUFFIX: Final = ".gif"  # black frames: what coding them takes says nothing
+_TINY: Final = Request("A cat running", seconds=0.5, width=64, height=64, steps=(1, 1, 1, 1))
 
 
 async def run_job(
@@ -47,6 +49,14 @@ async def run_job(
     finally:
         outcome.ended_s = clock.now_s
         tally.close()
+
+
+async def warm_up(device: NodeId, network: Network) -> None:
+    """A tiny job of the device by itself: a daemon's first one loads what the later ones find."""
+    options = JobOptions(policy="device-only", suffix=_SUFFIX)
+    async with aclosing(generate(network.outside(device), _TINY, options, access=network.access)) as events:
+        async for _ in events:
+            pass
 
 
 class Tally:

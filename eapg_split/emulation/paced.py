@@ -11,7 +11,7 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from functools import cache, cached_property
 from pathlib import Path
@@ -92,11 +92,19 @@ class _Pace:
 
     def wait(self, work_s: float) -> None:
         """A piece of work of so many seconds at full clock."""
+        self.course(work_s)(1.0)
+
+    def course(self, work_s: float) -> Callable[[float], None]:
+        """The same piece by piece: what is given waits until a share of it is done. No late wake-up adds up."""
         drawn = float(np.exp(self._noise * self._draws.standard_normal()))
         began_s = time.monotonic()
         with self._lock:
             seconds = self._body.compute(work_s * self._slower * drawn, began_s - self._began_s)
-        time.sleep(max(0.0, began_s + seconds - time.monotonic()))
+
+        def wait(share: float) -> None:
+            time.sleep(max(0.0, began_s + share * seconds - time.monotonic()))
+
+        return wait
 
     def tell(self, path: Path) -> None:
         """Writes how the node is, whole or not at all."""
@@ -148,8 +156,9 @@ class PacedEngine:
         stage = workload.stages[-1]
         geometry, cost = stage.geometry, self._pace.costs[stage.name]
         black = np.zeros((geometry.height, geometry.width, 3), np.uint8)
-        for _ in range(geometry.frames):
-            self._pace.wait(cost.seconds(stage.flops_per_step) / geometry.frames)
+        course = self._pace.course(cost.seconds(stage.flops_per_step))
+        for number in range(1, geometry.frames + 1):
+            course(number / geometry.frames)
             yield black
 
     def preview(self, workload: Workload, step: int, state: Latent) -> Frames:
