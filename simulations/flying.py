@@ -242,7 +242,7 @@ class Flying:
             whole_s = longest + (flow_s + encode_s + decode_s - longest) / parts
             left_s = whole_s - encode_s / parts - flow_s
             self._saw(ends, (bits / 8, flow_s), parts, flight.sending if first else None)
-            self._later(max(0.0, left_s) + 2 * way.delay_s, then)
+            self._later(max(0.0, left_s) + way.delay_s, then)
 
         flow: Flow
 

@@ -22,6 +22,9 @@ from simulations.streams import stream
 from simulations.traces import RateTrace
 
 DETECT_S: Final = 1.0  # until a node that died is missed by whoever waits for it
+DESCRIBE_S: Final = 5.0  # that a job waits for a node to say who it is
+IDENTIFY_S: Final = 1.0  # that a node waits for those to which it may hand a state on
+NEIGHBOURS_S: Final = 10.0  # for which it remembers them
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class World:
         self._probers: dict[NodeId, Prober] = {}
         self._watches: dict[NodeId, _Watch] = {}
         self._outlooks: dict[str, Outlook] = {}
+        self._asked_s: dict[NodeId, float] = {}  # when a node asked its neighbours last
         self._reach: dict[NodeId, list[NodeId]] = {}
         for source, target in layout.ways:
             self._reach.setdefault(source, []).append(target)
@@ -162,13 +166,29 @@ class World:
         return heard.get(name)
 
     def describe_s(self, site: Site) -> float:
-        """Until all nodes that answer have told the device who and how they are: a round trip to the farthest."""
-        own, seconds = site.device.id, 0.0
+        """Until every node has told the device who and how it is, all of them asked at once.
+
+        A node asks those to which it may hand a state on in its turn, where it has not of late. One that is away
+        refuses at once; one that nothing reaches is not waited for longer than `DESCRIBE_S`.
+        """
+        own, longest_s = site.device.id, 0.0
         for other in site.others:
-            ways = site.ways[own, other], site.ways[other, own]
-            if self.nodes[other].up and all(self.media.carries(way.media) for way in ways):
-                seconds = max(seconds, sum(way.delay_s for way in ways))
-        return seconds
+            seconds = self._round_trip_s(own, other)
+            stale = self.kernel.now_s - self._asked_s.get(other, -math.inf) > NEIGHBOURS_S
+            if self.nodes[other].up and seconds < DESCRIBE_S and stale:
+                self._asked_s[other] = self.kernel.now_s
+                further = (self._round_trip_s(other, each) for each in site.others if each != other)
+                seconds += min(IDENTIFY_S, max(further, default=0.0))
+            longest_s = max(longest_s, seconds)
+        return longest_s
+
+    def _round_trip_s(self, source: NodeId, target: NodeId) -> float:
+        """There and back; 0 where there is no way, `DESCRIBE_S` where nothing gets through."""
+        forth, back = self.ways.get((source, target)), self.ways.get((target, source))
+        if forth is None or back is None:
+            return 0.0
+        dark = not self.media.carries((*forth.media, *back.media))
+        return DESCRIBE_S if dark else forth.delay_s + back.delay_s
 
     def _sample(self, what: tuple[NodeId, _Watch]) -> None:
         name, watch = what

@@ -14,6 +14,7 @@ from typing import Final
 from eapg_split.domain.profile import Profile, StageCost
 from eapg_split.domain.topology import NodeId, Tier
 from eapg_split.emulation import paced
+from eapg_split.emulation.jobs import warm_up
 from eapg_split.emulation.network import Network
 from eapg_split.errors import NodeUnavailable, OutputFailure
 from eapg_split.runtime.profile_store import Machine, StoredProfile, save
@@ -59,6 +60,15 @@ class Daemons:
             ) from error
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
+
+    async def warm_up(self) -> None:
+        """Has every one of them compute a little, one after the other."""
+        cold = {node for node, spec in self._specs.items() if spec.tier is not Tier.DEVICE}
+        for spec in self._layout.nodes:
+            if spec.tier is Tier.DEVICE:
+                others = [node for node in reached(spec.id, self._layout, self._specs) if node in cold]
+                cold.difference_update(others)
+                await warm_up(spec.id, [self._specs[node] for node in others], self._network)
 
     async def begin(self, node: NodeId) -> None:
         """Starts a node's daemon, with what an earlier one has left on its disk; returns once it listens."""

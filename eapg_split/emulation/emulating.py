@@ -16,7 +16,7 @@ from eapg_split.domain.topology import NodeId, Tier
 from eapg_split.emulation import paced
 from eapg_split.emulation.clock import Clock
 from eapg_split.emulation.daemons import PACED, Daemons
-from eapg_split.emulation.jobs import run_job, warm_up
+from eapg_split.emulation.jobs import run_job
 from eapg_split.emulation.network import Network
 from eapg_split.emulation.networks import NetworkKind, open_network
 from eapg_split.emulation.rates import RatePlayer
@@ -64,7 +64,7 @@ async def emulate(
         until_the_end.push_async_callback(daemons.close)
         await daemons.start()
         devices = [spec.id for spec in setup.layout.nodes if spec.tier is Tier.DEVICE]
-        await asyncio.gather(*(warm_up(device, opened) for device in devices))
+        await daemons.warm_up()
         running = _Running(setup, policy, opened, daemons, notify)
         outcomes = await running.until_done(seed, until_s, jobs)
         charge = {device: _charge(Path(folder) / device) for device in devices}

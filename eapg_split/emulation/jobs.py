@@ -1,10 +1,11 @@
 """One job of an emulation: asked for as anybody would ask, and what its events come to."""
 
 import math
+from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Final
 
-from eapg_split.domain.request import Request
+from eapg_split.domain.request import Privacy, Request
 from eapg_split.domain.topology import NodeId
 from eapg_split.emulation.clock import Clock
 from eapg_split.emulation.network import Network
@@ -13,12 +14,15 @@ from eapg_split.planner.models.radio import RADIOS
 from eapg_split.planner.priors import RADIO
 from eapg_split.rpc.job_client import JobOptions, generate
 from eapg_split.runtime.events import CheckpointKept, Hop, JobEvent, PlanMade, StepDone
+from eapg_split.runtime.settings import PeerAddress
 from simulations.nodes import NodeSpec
 from simulations.outcomes import End, Outcome
 from simulations.world import Demand, Layout
 
 _SUFFIX: Final = ".gif"  # black frames: what coding them takes says nothing
-_TINY: Final = Request("A cat running", seconds=0.5, width=64, height=64, steps=(1, 1, 1, 1))
+_TINY: Final = Request(
+    "A cat running", seconds=0.5, width=64, height=64, steps=(1, 1, 1, 1), privacy=Privacy.ANY
+)
 
 
 async def run_job(
@@ -51,10 +55,20 @@ async def run_job(
         tally.close()
 
 
-async def warm_up(device: NodeId, network: Network) -> None:
-    """A tiny job of the device by itself: a daemon's first one loads what the later ones find."""
-    options = JobOptions(policy="device-only", suffix=_SUFFIX)
-    async with aclosing(generate(network.outside(device), _TINY, options, access=network.access)) as events:
+async def warm_up(device: NodeId, others: Sequence[NodeSpec], network: Network) -> None:
+    """A tiny job on the device alone, and one on each of the others: a daemon's first one loads what later ones find.
+
+    They are too small to say anything of a link.
+    """
+    await _tiny(device, network, JobOptions(policy="device-only", suffix=_SUFFIX))
+    for other in others:
+        peers = (PeerAddress(other.id, network.address(device, other.id)),)
+        await _tiny(device, network, JobOptions(policy="pyramid", codec="auto", suffix=_SUFFIX, peers=peers))
+
+
+async def _tiny(device: NodeId, network: Network, options: JobOptions) -> None:
+    events = generate(network.outside(device), _TINY, options, access=network.access)
+    async with aclosing(events):
         async for _ in events:
             pass
 
