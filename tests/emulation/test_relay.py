@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def _layout(rate: float, delay_s: float) -> Layout:
 
 
 @asynccontextmanager
-async def _relayed(rate: float, delay_s: float) -> AsyncIterator[tuple[RelayNetwork, Dial]]:
+async def _relayed(folder: Path, rate: float, delay_s: float) -> AsyncIterator[tuple[RelayNetwork, Dial]]:
     """A network whose far node answers each byte of 1 with one of 1, in both cases the last of what was said."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -39,7 +40,7 @@ async def _relayed(rate: float, delay_s: float) -> AsyncIterator[tuple[RelayNetw
                 writer.write(b"\1")
         writer.close()
 
-    network, dialled = RelayNetwork(), list[asyncio.StreamWriter]()
+    network, dialled = RelayNetwork(folder), list[asyncio.StreamWriter]()
 
     async def dial() -> Ends:
         host, _, port = network.address(NEAR, FAR).rpartition(":")
@@ -74,22 +75,22 @@ async def _said(ends: Ends, size: int) -> float:
     return time.monotonic() - began_s
 
 
-async def test_a_message_takes_its_time_on_the_medium_and_a_round_trip() -> None:
-    async with _relayed(10e6, 0.05) as (_, dial):
+async def test_a_message_takes_its_time_on_the_medium_and_a_round_trip(tmp_path: Path) -> None:
+    async with _relayed(tmp_path, 10e6, 0.05) as (_, dial):
         ends = await _connected(dial)
         assert 0.1 <= await _said(ends, 1) < 0.1 + LATE_S
         assert 0.5 <= await _said(ends, 500_000) < 0.5 + LATE_S
 
 
-async def test_connections_on_one_medium_share_it() -> None:
-    async with _relayed(10e6, 0.005) as (_, dial):
+async def test_connections_on_one_medium_share_it(tmp_path: Path) -> None:
+    async with _relayed(tmp_path, 10e6, 0.005) as (_, dial):
         first, second = await _connected(dial), await _connected(dial)
         both = await asyncio.gather(_said(first, 250_000), _said(second, 250_000))
         assert all(0.38 <= seconds < 0.41 + LATE_S for seconds in both)
 
 
-async def test_a_rate_may_change_and_an_outage_keeps_the_connection() -> None:
-    async with _relayed(1e6, 0.005) as (network, dial):
+async def test_a_rate_may_change_and_an_outage_keeps_the_connection(tmp_path: Path) -> None:
+    async with _relayed(tmp_path, 1e6, 0.005) as (network, dial):
         ends = await _connected(dial)
         await network.set_rate("forth", 0.0)
         saying = asyncio.create_task(_said(ends, 125_000))
@@ -99,9 +100,9 @@ async def test_a_rate_may_change_and_an_outage_keeps_the_connection() -> None:
         assert 0.3 + 0.1 <= await saying < 0.41 + LATE_S
 
 
-async def test_a_sender_feels_the_rate() -> None:
+async def test_a_sender_feels_the_rate(tmp_path: Path) -> None:
     """What the relay and the sockets take in ahead of their turn is little."""
-    async with _relayed(4e6, 0.005) as (_, dial):
+    async with _relayed(tmp_path, 4e6, 0.005) as (_, dial):
         _, writer = await _connected(dial)
         writer.transport.set_write_buffer_limits(0)
         began_s = time.monotonic()
@@ -111,8 +112,8 @@ async def test_a_sender_feels_the_rate() -> None:
         writer.transport.abort()
 
 
-async def test_whoever_is_not_there_refuses_and_a_relay_that_is_closed_says_so() -> None:
-    async with _relayed(1e6, 0.005) as (network, dial):
+async def test_whoever_is_not_there_refuses_and_a_relay_that_is_closed_says_so(tmp_path: Path) -> None:
+    async with _relayed(tmp_path, 1e6, 0.005) as (network, dial):
         await network.listening(FAR, "127.0.0.1:1")
         reader, _ = await dial()
         assert await asyncio.wait_for(reader.read(), 5) == b""
