@@ -55,17 +55,19 @@ def simulate(
     until_s: float = math.inf,
     jobs: int | None = None,
     record: Record = FORGOTTEN,
+    arrived: Callable[[Outcome], object] | None = None,
 ) -> Run:
     """Runs it until nothing is left to do, or until a moment; `jobs` is how many arrive at most.
 
-    `policy` (a name and what makes one) stands in for every demand's own.
+    `policy` (a name and what makes one) stands in for every demand's own; jobs ask for theirs in the order of their
+    numbers. `arrived` is given the outcome of each job when it arrives, which is filled while the job runs.
     """
     world = World(setup.layout, [demand for demand, _ in setup.demands], seed=seed, record=record)
     for number, fault in enumerate(setup.faults):
         arm(world, fault, stream(seed, "fault", str(number)))
     for sight in setup.known:
         _know(world, sight)
-    gate = _Gate(world, policy, jobs)
+    gate = _Gate(world, policy, jobs, arrived)
     for demand, arrivals in setup.demands:
         for spec in setup.layout.nodes:
             if spec.tier is Tier.DEVICE and demand.comes_from(spec.id):
@@ -117,9 +119,13 @@ class _Gate:
     """Lets jobs in, one after the other."""
 
     def __init__(
-        self, world: World, policy: tuple[str, Callable[[], Policy]] | None, most: int | None
+        self,
+        world: World,
+        policy: tuple[str, Callable[[], Policy]] | None,
+        most: int | None,
+        arrived: Callable[[Outcome], object] | None,
     ) -> None:
-        self._world, self._policy, self._most = world, policy, most
+        self._world, self._policy, self._most, self._arrived = world, policy, most, arrived
         self.running: list[JobRun] = []
 
     def expect(self, device: NodeId, demand: Demand, moments_s: Iterator[float]) -> None:
@@ -139,4 +145,6 @@ class _Gate:
         site = self._world.site(device)
         job = JobRun(self._world, site, demand.with_policy(policy), len(self.running), name)
         self.running.append(job)
+        if self._arrived is not None:
+            self._arrived(job.outcome)
         job.start()

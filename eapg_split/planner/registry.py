@@ -1,4 +1,4 @@
-"""Finds a policy by what a person wrote: a name of ours, an installed one, `module:Class`, or a Python file.
+"""Finds a policy by what a person wrote: a name of ours, an installed one, `module:Class`, a Python file or a model's.
 
 Loading runs the policy's code. In a daemon that happens with the daemon's rights, so only names from people who may
 run programs there should get here.
@@ -19,7 +19,9 @@ from types import ModuleType
 from typing import Final
 
 from eapg_split.errors import EapgError, InvalidRequest
+from eapg_split.planner.learned import LearnedPolicy
 from eapg_split.planner.policy import API_VERSION, Policy
+from eapg_split.planner.policy_models import ENDINGS
 
 GROUP: Final = "eapg_split.policies"
 _MAX_NAME: Final = 1024
@@ -41,6 +43,8 @@ def load_policy(name: str, ours: Mapping[str, type[Policy]]) -> Policy:
         raise InvalidRequest(f"The name of a policy has {_MAX_NAME} characters at most.")
     if name in ours:
         return ours[name]()
+    if name.endswith(ENDINGS):
+        return _guarded(name, lambda: LearnedPolicy(Path(name).expanduser()))
     if is_path(name):
         path, _, attribute = _split_path(name)
         return _guarded(name, lambda: _from_file(Path(path), attribute))
@@ -79,13 +83,13 @@ def summary_of(kind: type) -> str:
 
 
 def is_path(name: str) -> bool:
-    """Whether a policy's name is the path of a file, with or without a class after it."""
+    """Whether a policy's name is the path of a file: a model, or code with or without a class after it."""
     path, _, _ = _split_path(name)
-    return path.endswith(".py")
+    return path.endswith((".py", *ENDINGS))
 
 
 def is_code(name: str) -> bool:
-    """Whether a policy's name is code of the caller's choice, not a policy that is installed."""
+    """Whether a policy's name is code of the caller's choice, or a file, not a policy that is installed."""
     return ":" in name or is_path(name)
 
 
