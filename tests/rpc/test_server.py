@@ -16,12 +16,14 @@ from eapg_split.errors import (
     DeadlineExceeded,
     EapgError,
     InvalidRequest,
+    NodeUnavailable,
     SessionNotFound,
     Unsupported,
 )
 from eapg_split.rpc import methods
 from eapg_split.rpc.client import GrpcPeer
 from eapg_split.rpc.convert import order_to_proto
+from eapg_split.rpc.incoming import open_incoming
 from eapg_split.rpc.seals import seal
 from eapg_split.rpc.status import CLASS_KEY, CORRELATION_KEY, from_rpc_error
 from eapg_split.rpc.v1 import common_pb2, node_pb2
@@ -38,7 +40,7 @@ def good() -> node_pb2.RunHeader:
 
 @pytest.fixture
 async def worker() -> AsyncIterator[Worker]:
-    worker = toy_worker("edge", Tier.EDGE, limits=Limits(queued=0, arrival_s=0.3, payload_bytes=10**6))
+    worker = toy_worker("edge", Tier.EDGE, limits=Limits(queued=0, payload_bytes=10**6))
     yield worker
     worker.thread.close()
 
@@ -172,14 +174,33 @@ async def test_streams_without_a_header_are_refused(
     assert type(await _refusal(channel, messages)) is error
 
 
-async def test_a_hand_off_that_ends_or_stalls_is_given_up(
+async def test_a_sender_that_stalls_is_given_up(good: node_pb2.RunHeader) -> None:
+    """Here any pause of this process may be taken for the sender's, or for that of the link the other way."""
+    worker = toy_worker("edge", Tier.EDGE, limits=Limits(arrival_s=0.1))
+    async with served(worker) as address, grpc.aio.insecure_channel(address) as channel:
+        refusal = await _refusal(channel, [_header(good)], end=False)
+    assert isinstance(refusal, DeadlineExceeded | NodeUnavailable)
+    assert worker.running_sessions == 0
+    worker.thread.close()
+
+
+async def test_silence_in_the_middle_of_a_hand_off_is_past_its_time() -> None:
+    async def read() -> bytes:
+        await asyncio.sleep(60)
+        return b""
+
+    async with open_incoming(read, 0.05) as incoming:
+        with pytest.raises(DeadlineExceeded, match=r"Nothing came for 0\.05 s"):
+            await incoming.message()
+
+
+async def test_a_hand_off_that_ends_early_or_lies_is_refused(
     channel: grpc.aio.Channel, worker: Worker, good: node_pb2.RunHeader
 ) -> None:
     part = payload_of(CODECS["lossless"], undivided(5)).parts[0]
     whole = _part(0, part.body, part.checksum)
     begun = [_header(good), _part(0, part.body[:9], part.checksum, declared=len(part.body))]
     assert type(await _refusal(channel, begun)) is CorruptPayload
-    assert type(await _refusal(channel, begun, end=False)) is DeadlineExceeded
     for wrong, error in (
         ([_part(0, bytes(len(part.body)), part.checksum)], CorruptPayload),
         ([_part(1, part.body, part.checksum)], CorruptPayload),
