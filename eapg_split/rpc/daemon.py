@@ -33,9 +33,11 @@ from eapg_split.runtime.profile_store import read as read_profile
 from eapg_split.runtime.settings import DaemonSettings, PeerAddress
 from eapg_split.runtime.sink import OpenSink
 from eapg_split.runtime.telemetry.choice import telemetry_opener
+from eapg_split.runtime.threads import started_executor
 from eapg_split.runtime.worker import Worker, WorkerSetup
 
 _log = logging.getLogger(__name__)
+_THREADS = min(32, (os.cpu_count() or 1) + 4)  # for what blocks shortly, as many as Python itself would start
 _MOST_CALLS = 1024  # at once, of all kinds: each kind has its own bounds below that
 
 
@@ -98,6 +100,7 @@ def _own_version() -> str:
 async def _serve(
     settings: DaemonSettings, worker: Worker, open_sink: OpenSink | None, observing: Observing
 ) -> None:
+    asyncio.get_running_loop().set_default_executor(started_executor("worker", _THREADS))
     authoriser = Authoriser(settings)
     access = Access.of(settings)
     access.token()  # says at once what is wrong with it

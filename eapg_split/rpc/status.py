@@ -136,6 +136,8 @@ async def reported(
         return await call
     except EapgError as error:
         status = to_status(error)
+    except MemoryError:
+        status = to_status(CapacityExceeded("The node ran out of memory: place the work elsewhere."))
     except CancelledByRequestError:
         status = StatusCode.CANCELLED, JOB_CANCELLED, ()
     except Exception:

@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+from eapg_split.runtime.threads import check_memory_for_a_thread
+
 T = TypeVar("T")
 
 
@@ -19,8 +21,10 @@ class RaisedToExit(Exception):  # noqa: N818
 async def in_daemon_thread(call: Callable[[], T], limit_s: float, name: str) -> T:
     """The result of a call in a daemon thread of its own; when this is cancelled the call goes on alone.
 
-    Raises TooLate after `limit_s` seconds, RaisedToExit, and whatever the call raises.
+    Raises TooLate after `limit_s` seconds, RaisedToExit, CapacityExceeded where there is no memory for a thread, and
+    whatever the call raises.
     """
+    check_memory_for_a_thread()
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 

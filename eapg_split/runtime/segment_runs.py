@@ -231,7 +231,7 @@ class SegmentRuns:
         node = state.segment.node
         try:
             checkpoint, done = await self._remote.run(self._assignment(state, chain))
-        except EapgError:
+        except (EapgError, MemoryError):  # which is this node's own
             raise
         except Exception as error:  # it costs the node, and not the job
             _log.exception("session %s: nobody foresaw what came of %s", self._job.session, state.segment)

@@ -4,10 +4,11 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from typing import TypeVar
 
+from eapg_split.runtime.threads import started_executor
 from eapg_split.runtime.turns import Turn, Turns
 
 T = TypeVar("T")
@@ -17,7 +18,8 @@ class SerialThread:
     """Runs blocking calls one after the other: those of one session in their order, sessions and callers in turn."""
 
     def __init__(self, name: str) -> None:
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        """Starts the thread. Raises CapacityExceeded where there is no memory for it."""
+        self._executor = started_executor(name, 1)
         self._lock = threading.Lock()
         self._turns = Turns[tuple[Future[object], Callable[[], object]]]()
         self._running = 0

@@ -65,7 +65,7 @@ class Cell:
 
 
 REMOTES: Final = (Target.EDGE, Target.CLOUD)
-_OF_THE_DEVICE: Final = (Fault.RESTART, Fault.DISK_FULL)
+_OF_THE_DEVICE: Final = (Fault.RESTART, Fault.DISK_FULL, Fault.OUT_OF_MEMORY)
 """Its links are those of the others, and while it is stopped or gone for good no job of it can end."""
 
 
@@ -73,4 +73,4 @@ def cells() -> tuple[Cell, ...]:
     """The whole matrix. The device drives the job, so it is struck at the phases of its dealings with the edge."""
     remotes = [Cell(fault, phase, target) for target in REMOTES for fault in Fault for phase in Phase]
     device = [Cell(fault, phase, Target.DEVICE) for fault in _OF_THE_DEVICE for phase in Phase]
-    return (*remotes, *device, Cell(Fault.OUT_OF_MEMORY, Phase.INSIDE_A_STEP, Target.DEVICE))
+    return (*remotes, *device)

@@ -204,7 +204,7 @@ async def test_so_many_jobs_and_no_more(tmp_path: Path) -> None:
         await jobs.accept(b"", TERMS)
 
 
-async def test_an_end_that_the_disk_does_not_take_is_written_later(
+async def test_an_end_that_the_disk_does_not_take_is_written_as_soon_as_there_is_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = True
@@ -226,10 +226,16 @@ async def test_an_end_that_the_disk_does_not_take_is_written_later(
             await heard(jobs, cancelled)
         assert isinstance((await heard(jobs, done))[-1], JobDone)
         assert await states(jobs) == [JobState.DONE, JobState.CANCELLED]
+        assert unended(tmp_path) == 2
         full = False
-        await jobs.accept(b"fail", TERMS)  # whatever ends next
         async with asyncio.timeout(10):
             while unended(tmp_path):  # noqa: ASYNC110  # nothing tells us
                 await asyncio.sleep(0.01)
+        full = True
+        failed = (await jobs.accept(b"fail", TERMS)).session
+        with pytest.raises(InvalidRequest, match="Not that"):
+            await heard(jobs, failed)
+        assert await states(jobs) == [JobState.DONE, JobState.CANCELLED, JobState.FAILED]
+        full = False  # at the very last moment
     async with device(tmp_path) as jobs:
         assert await states(jobs) == [JobState.DONE, JobState.CANCELLED, JobState.FAILED]

@@ -5,7 +5,7 @@ import logging
 import uuid
 from typing import Final
 
-from eapg_split.errors import DeadlineExceeded, EapgError, EngineFailure
+from eapg_split.errors import CapacityExceeded, DeadlineExceeded, EapgError, EngineFailure
 from eapg_split.runtime.deadline import Deadline
 from eapg_split.runtime.events import Notice
 from eapg_split.runtime.jobs.home import JobFolder
@@ -44,6 +44,9 @@ class Course:
                 self._queue.give()
         except EapgError as error:
             return live.ended(JobState.FAILED, error=error)
+        except MemoryError:
+            words = "The device ran out of memory: give its daemon more, or ask for a smaller video."
+            return live.ended(JobState.FAILED, error=CapacityExceeded(words))
         except Exception:
             correlation = uuid.uuid4().hex[:12]
             _log.exception("unforeseen error, correlation id %s", correlation)

@@ -148,6 +148,7 @@ class Jobs:
         for task in list(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+        await self._ends.close()
         await self._journal.close()
         self._home.close()
 
@@ -249,7 +250,6 @@ class Jobs:
 
     async def _sweep(self) -> None:
         try:
-            await self._ends.try_again()
             rows = await self._journal(lambda journal: journal.jobs())
             for session in to_forget(rows, self._limits, time.time()):
                 await self._forget(session)
