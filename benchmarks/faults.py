@@ -4,7 +4,7 @@
 
 The daemons are real and compute with the toy engine, whose steps take a tenth of a second. Dask and Ray run beside ours
 in environments of their own under runs/peers/, which are built once. With --quick there are few repetitions, a part of
-the matrix and a minute of soak. Exit code 1 if a bar is missed.
+the matrix and a minute of soak. With --json the matrix is drawn beside FILE, as SVG. Exit code 1 if a bar is missed.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from typing import Final
 
 import faults_kill
 import faults_matrix
+import faults_picture
 import faults_silent
 import faults_soak
 import observing
@@ -118,6 +119,8 @@ def main() -> int:
             rows.append(row)
             print(show(row), flush=True)
             write(rows, flags.json)  # each time: a run that is broken off has not been for nothing
+    if flags.json is not None and "matrix" in flags.only:
+        _draw(rows, flags.json.with_suffix(".svg"))
     return 0 if all(row.holds for row in rows) else 1
 
 
@@ -127,6 +130,13 @@ def _rows(name: str, wish: Wish) -> Iterator[Row]:
         yield from SECTIONS[name](wish)
     except (EapgError, OSError, TimeoutError, RuntimeError) as error:
         yield Row(f"section {name}", f"failed: {type(error).__name__}: {error}", {}, "measured", False)
+
+
+def _draw(rows: list[Row], path: Path) -> None:
+    try:
+        path.write_text(faults_picture.drawing(rows), encoding="utf-8")
+    except (EapgError, ValueError) as error:
+        _say(f"The matrix is not drawn: {error}")
 
 
 def _now(rows: AsyncIterator[Row]) -> list[Row]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
+from statistics import median
 from typing import Final
 
 from figures import Row
@@ -12,6 +13,7 @@ from tests.faults.testbed import open_testbed
 from tests.faults.trial import Trial, run_trial
 
 MOST_REDONE: Final = 1
+FIGURE: Final = "{fault}: jobs that end right"
 
 
 async def measure(
@@ -46,9 +48,9 @@ def _rows(trials: Sequence[Trial]) -> list[Row]:
         by_fault[trial.cell.fault].append(trial)
     rows = [
         Row(
-            f"{fault}: jobs that end right",
+            FIGURE.format(fault=fault),
             _share(some),
-            {phase: _share([each for each in some if each.cell.phase is phase]) for phase in _phases(some)},
+            {phase: _cell([each for each in some if each.cell.phase is phase]) for phase in _phases(some)},
             "100 %",
             all(trial.ends_right for trial in some),
         )
@@ -80,3 +82,8 @@ def _phases(trials: Sequence[Trial]) -> list[Phase]:
 
 def _share(trials: Sequence[Trial]) -> str:
     return f"{sum(trial.ends_right for trial in trials)} of {len(trials)}"
+
+
+def _cell(trials: Sequence[Trial]) -> str:
+    """How many ended right, and the seconds of the job in the middle of them."""
+    return f"{_share(trials)} in {median(trial.seconds for trial in trials):.1f} s"
