@@ -11,7 +11,7 @@ from tests.faults.kinds import Fault, Phase
 
 
 def row(**cells: str) -> Row:
-    beside = {Phase[name]: text for name, text in cells.items()}
+    beside = {str(Phase[name]): text for name, text in cells.items()}
     return Row(FIGURE.format(fault=Fault.SIGKILL), "", beside, "100 %")
 
 

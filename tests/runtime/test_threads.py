@@ -1,12 +1,12 @@
 """Threads are there before they are needed, and none is begun that could not get the memory for it."""
 
 import asyncio
+import mmap
 import threading
 
 import pytest
 
 from eapg_split.errors import CapacityExceeded
-from eapg_split.runtime import threads
 from eapg_split.runtime.daemon_thread import in_daemon_thread
 from eapg_split.runtime.serial_thread import SerialThread
 from eapg_split.runtime.threads import started_executor
@@ -23,7 +23,7 @@ async def test_no_thread_begins_for_which_there_is_no_memory(monkeypatch: pytest
         raise OSError(12, "Cannot allocate memory")
 
     before = SerialThread("before")
-    monkeypatch.setattr(threads.mmap, "mmap", no_memory)
+    monkeypatch.setattr(mmap, "mmap", no_memory)
     with pytest.raises(CapacityExceeded, match="no memory for another thread"):
         SerialThread("sink")
     with pytest.raises(CapacityExceeded, match="no memory for another thread"):
