@@ -89,8 +89,11 @@ def unknown_key(unknown: str, known: Iterable[str]) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as it is written: numbers and words bare, the rest as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    """A value as a person writes it: numbers and words bare and short, the rest as JSON."""
+    if isinstance(value, str):
+        return value
+    short = f"{value:g}" if isinstance(value, float) else ""
+    return short if short and float(short) == value else json.dumps(value, separators=(",", ":"))
 
 
 def _parts(path: str) -> list[str]:

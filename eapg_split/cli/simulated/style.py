@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from eapg_split.cli.planning.svg import picture
 from eapg_split.cli.report_page.figure import LINE, MUTED, label
 from eapg_split.cli.report_page.palette import POLICIES
+from eapg_split.planner import is_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +31,7 @@ def draw(name: str, title: str, size: tuple[float, float], paint: Callable[["Fig
 
 def policy_label(name: str) -> str:
     """What pictures call a policy: of a file only its name."""
-    return label(Path(name).stem if name.endswith(".py") else name)
+    return label(Path(name).stem if is_path(name) else name)
 
 
 def colour(number: int) -> str:

@@ -8,7 +8,7 @@ from simulations.results import Interval, intervals
 from simulations.scenario import Scenario
 from simulations.tasks import Replication
 
-_WIDE: Final = 170
+WIDE: Final = 170
 _COLUMNS: Final = (
     ("p50 s", "latency_p50_s", 1.0),
     ("p95 s", "latency_p95_s", 1.0),
@@ -35,17 +35,18 @@ def show_table(scenario: Scenario, policies: Sequence[str], runs: Sequence[Repli
         table.add_column(title, justify="right", no_wrap=True)
     for name in policies:
         found = intervals([run.figures for run in runs if run.policy == name])
-        table.add_row(name, *(_cell(found[key], factor) for _, key, factor in _COLUMNS))
+        table.add_row(name, *(cell(found[key], factor) for _, key, factor in _COLUMNS))
     console = Console()
     if not console.is_terminal:
-        console.width = _WIDE  # a file has room
+        console.width = WIDE  # a file has room
     console.print(table)
     left = sum(run.figures.open for run in runs)
     if left:
         console.print(f"{left:.0f} jobs were not done when their run ended: no figure of theirs is above.")
 
 
-def _cell(value: Interval, factor: float) -> str:
+def cell(value: Interval, factor: float) -> str:
+    """A mean and half the width of its interval, in three digits and two; - where nothing shows it."""
     if math.isnan(value.mean):
         return "-"
     mean = f"{value.mean * factor:.3g}"

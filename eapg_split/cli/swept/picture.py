@@ -2,12 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from eapg_split.cli.planning.svg import head, picture
-from eapg_split.cli.report_page.figure import INK, LINE, MUTED, label
-from eapg_split.cli.report_page.palette import NODES
+from eapg_split.cli.planning.svg import head
+from eapg_split.cli.report_page.figure import INK, label
+from eapg_split.cli.simulated.style import colour, draw, grid, policy_label
 from simulations.settings import Parameter, Setting
 from simulations.sweeps import Row, Sweep
 
@@ -40,30 +39,28 @@ def sweep_picture(sweep: Sweep, rows: Sequence[Row]) -> str | None:
     def paint(figure: "Figure") -> None:
         from matplotlib.lines import Line2D
 
-        grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
-        for axes, others in zip(grid.flat, panels, strict=False):
+        panes = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+        for axes, others in zip(panes.flat, panels, strict=False):
             _panel(axes, sweep, axis, panels[others])
             axes.set_title(label(", ".join(map(str, others))), fontsize=9, color=INK)
-        for axes in list(grid.flat)[len(panels) :]:
+        for axes in list(panes.flat)[len(panels) :]:
             axes.set_visible(False)
-        _axes(grid.flat[0], axis, rows)
-        for number, axes in enumerate(grid.flat):
+        _axes(panes.flat[0], axis, rows)
+        for number, axes in enumerate(panes.flat):
             if number % across == 0:
                 axes.set_ylabel("seconds of a job")
             if number + across >= len(panels):
                 axes.set_xlabel(label(axis.path))
                 axes.tick_params(labelbottom=True)
         entries = [
-            Line2D([], [], color=NODES[number % len(NODES)], label=label(_short(name)))
+            Line2D([], [], color=colour(number), label=policy_label(name))
             for number, name in enumerate(sweep.policies)
         ]
         below = f"{sweep.scenario.title}: median (line) and 95th percentile (dashes), mean of {len(sweep.seeds)} seeds"
         head(figure, f"Latency over {axis.path}", below, entries)
 
-    words = (
-        f"{sweep.scenario.title}: latency over {axis.path} under {', '.join(map(_short, sweep.policies))}."
-    )
-    return picture("sweep", words, (wide, _PANEL[1] * down + 0.9), paint)
+    words = f"{sweep.scenario.title}: latency over {axis.path} under {', '.join(map(policy_label, sweep.policies))}."
+    return draw("sweep", words, (wide, _PANEL[1] * down + 0.9), paint)
 
 
 def _panel(axes: "Axes", sweep: Sweep, axis: Parameter, rows: Sequence[Row]) -> None:
@@ -77,7 +74,7 @@ def _panel(axes: "Axes", sweep: Sweep, axis: Parameter, rows: Sequence[Row]) -> 
                 places,
                 [each.mean for each in found],
                 yerr=halves,
-                color=NODES[number % len(NODES)],
+                color=colour(number),
                 linestyle=dashes,
                 marker=mark,
                 markersize=4,
@@ -85,8 +82,7 @@ def _panel(axes: "Axes", sweep: Sweep, axis: Parameter, rows: Sequence[Row]) -> 
                 elinewidth=0.8,
                 capsize=2,
             )
-    axes.grid(visible=True, color=LINE)
-    axes.tick_params(colors=MUTED)
+    grid(axes)
 
 
 def _axes(axes: "Axes", axis: Parameter, rows: Sequence[Row]) -> None:
@@ -113,8 +109,3 @@ def _at(row: Row, axis: Parameter) -> float:
     value = next(setting.value for setting in row.settings if setting.path == axis.path)
     assert isinstance(value, int | float)
     return float(value)
-
-
-def _short(policy: str) -> str:
-    """Of a file only its name."""
-    return Path(policy).name

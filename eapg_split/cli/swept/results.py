@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from io import StringIO
 from typing import Final
 
-from simulations.results import Figures, Interval, plain
+from eapg_split.cli.simulated.table import WIDE, cell
+from simulations.results import Figures, plain
 from simulations.settings import shown
 from simulations.sweeps import Row, Sweep
 
-_WIDE: Final = 170
 _COLUMNS: Final = (
     ("p50 s", "latency_p50_s", 1.0),
     ("p95 s", "latency_p95_s", 1.0),
@@ -42,12 +42,12 @@ def show_table(sweep: Sweep, rows: Sequence[Row]) -> None:
         table.add_column(title, justify="right", no_wrap=True)
     for number, row in enumerate(rows):
         values = [shown(setting.value) for setting in row.settings]
-        figures = [_cell(row.figures[key], factor) for _, key, factor in _COLUMNS]
+        figures = [cell(row.figures[key], factor) for _, key, factor in _COLUMNS]
         last = (number + 1) % len(sweep.policies) == 0
         table.add_row(*values, row.policy, *figures, end_section=last and len(sweep.policies) > 1)
     console = Console()
     if not console.is_terminal:
-        console.width = _WIDE  # a file has room
+        console.width = WIDE  # a file has room
     console.print(table)
 
 
@@ -82,10 +82,3 @@ def as_csv(sweep: Sweep, rows: Sequence[Row]) -> str:
         cells = ["" if math.isnan(value) else repr(value) for value in values]
         writer.writerow([*(shown(setting.value) for setting in row.settings), row.policy, *cells])
     return text.getvalue()
-
-
-def _cell(value: Interval, factor: float) -> str:
-    if math.isnan(value.mean):
-        return "-"
-    mean = f"{value.mean * factor:.3g}"
-    return mean if math.isnan(value.half) or value.half < 1e-9 else f"{mean} ± {value.half * factor:.2g}"
