@@ -67,6 +67,9 @@ def _panel(axes: "Axes", sweep: Sweep, axis: Parameter, rows: Sequence[Row]) -> 
     for number, policy in enumerate(sweep.policies):
         own = sorted((row for row in rows if row.policy == policy), key=lambda row: _at(row, axis))
         places = [_at(row, axis) for row in own]
+        under = min(
+            4, len(sweep.policies) - 1 - number
+        )  # wider, so that lines that lie on each other are seen
         for figure, dashes, mark in _LINES:
             found = [row.figures[figure] for row in own]
             halves = [0.0 if math.isnan(each.half) or mark != "o" else each.half for each in found]
@@ -77,8 +80,8 @@ def _panel(axes: "Axes", sweep: Sweep, axis: Parameter, rows: Sequence[Row]) -> 
                 color=colour(number),
                 linestyle=dashes,
                 marker=mark,
-                markersize=4,
-                linewidth=1.5,
+                markersize=4 + 1.5 * under,
+                linewidth=1.4 + 1.4 * under,
                 elinewidth=0.8,
                 capsize=2,
             )
