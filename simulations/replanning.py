@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from eapg_split.domain.plan import Plan
 from eapg_split.domain.session_words import MakePlan
@@ -11,6 +12,10 @@ from eapg_split.planner.revisions import same, still_legal
 from eapg_split.planner.views import Views
 from simulations.asking import Asked
 from simulations.flights import Flight
+
+LOOK_S: Final = (
+    0.0025  # that a look takes live, as measured on two cores: no time passes here, but they are as rare
+)
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,9 @@ class Replanner:
         transfer = flight.transfer(self._clock())
         moving = transfer is not None
         step = flight.next_boundary(moving=moving, at_boundary=at_boundary)
-        if not self._asked.revises or step >= self.views.last_step:
+        if not self._asked.revises or step >= self.views.last_step or not self.views.worth_a_look(occasion):
             return None
+        self.views.looked(LOOK_S)
         holder = flight.holder_at(step, moving=moving)
         view = self.views.at(step, flight.unavailable, at=holder, in_flight=transfer)
         current = flight.plan

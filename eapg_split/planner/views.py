@@ -13,6 +13,7 @@ from eapg_split.domain.workload import Workload
 from eapg_split.planner.estimates import Estimates
 from eapg_split.planner.knowledge import NodeKnowledge
 from eapg_split.planner.link_rates import LinkRates
+from eapg_split.planner.look_budget import LookBudget
 from eapg_split.planner.news import News, StepSeen
 from eapg_split.planner.outlook import Outlook
 from eapg_split.planner.policy import Objective, Occasion, PlanView, Transfer, Trigger
@@ -55,6 +56,7 @@ class Views:
         self._device = sources.topology.device.id
         self._others = frozenset(sources.nodes) - {self._device}
         self._news = News()
+        self._look_budget = LookBudget()
         self._began_s = sources.clock()
 
     @property
@@ -129,6 +131,14 @@ class Views:
     def returned(self, left_out: frozenset[NodeId]) -> list[NodeId]:
         """Those of the nodes that were lost which may be tried again: heard, and left alone long enough. Told once."""
         return self._news.returned(*self._lost(left_out))
+
+    def worth_a_look(self, occasion: Occasion) -> bool:
+        """Whether the plan should be looked at now: always, but that mere steps must not cost too much time."""
+        return occasion.trigger is not Trigger.STEP or self._look_budget.affords(self._sources.clock())
+
+    def looked(self, seconds: float) -> None:
+        """A look has ended that took so long."""
+        self._look_budget.looked(seconds, self._sources.clock())
 
     def refused(self, node: NodeId, retry_after_s: float) -> None:
         """The node is full, and said when it will take work again."""

@@ -173,14 +173,16 @@ class Replanner:
 
     async def look(self, occasion: Occasion, *, at_boundary: bool = False) -> None:
         """Asks the policy about what is left; `at_boundary` says that the segment's node waits for the answer."""
-        if not self._revises:
+        if not self._revises or not self._views.worth_a_look(occasion):
             return
         async with self._looking:
             if (flight := self.running) is not None:  # it may have ended while others looked
                 transfer = flight.transfer()
                 step = flight.next_boundary(moving=transfer is not None, at_boundary=at_boundary)
                 if step < self._views.last_step:
+                    began_s = asyncio.get_running_loop().time()
                     await self._look(occasion, flight, step, transfer)
+                    self._views.looked(asyncio.get_running_loop().time() - began_s)
 
     async def _look(self, occasion: Occasion, flight: InFlight, step: int, transfer: Transfer | None) -> None:
         holder = flight.holder_at(step, moving=transfer is not None)

@@ -1,6 +1,7 @@
 """Plans that change while a job runs: the same frames, wherever a segment was handed back and whatever failed then."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,8 @@ from eapg_split.domain.plan import Cut, Plan, Segment
 from eapg_split.domain.telemetry import Telemetry
 from eapg_split.domain.topology import NodeId, Tier
 from eapg_split.errors import InvalidRequest, NodeUnavailable
+from eapg_split.planner import look_budget
+from eapg_split.planner.look_budget import SHARE
 from eapg_split.planner.policy import Objective, Occasion, PlanView, Revision, Trigger
 from eapg_split.runtime.events import PlanMade, PlanReviewed, StepDone
 from eapg_split.runtime.handoff import Outgoing
@@ -278,3 +281,23 @@ async def test_a_lost_node_that_is_heard_again_is_used_again(
     assert "edge" in [segment.node for segment in result.done.segments]
     reviews = [event for event in result.events if isinstance(event, PlanReviewed)]
     assert any(event.trigger == "node" and "may be tried again" in event.occasion for event in reviews)
+
+
+@dataclass
+class Slow(Once):
+    """Its looks take longer than the steps."""
+
+    looks: int = 0
+
+    def revise(self, view: PlanView, current: Plan, occasion: Occasion) -> Revision:
+        self.looks += occasion.trigger is Trigger.STEP
+        time.sleep(0.05)
+        return super().revise(view, current, occasion)
+
+
+async def test_slow_looks_are_rare(sha: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(look_budget, "SHARE", SHARE)
+    policy = Slow({}, {}, step=STEPS)
+    result = await run_prepared(job(policy))
+    assert result.done.frames_sha256 == sha
+    assert policy.looks <= 2  # the next one would be due after five seconds

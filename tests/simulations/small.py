@@ -68,10 +68,11 @@ def run(
     seed: int = 1,
     until_s: float = float("inf"),
     privacy: Privacy = Privacy.PROMPT_LOCAL,
+    pins: Mapping[str, NodeId] | None = None,
     write: Callable[[str], object] | None = None,
 ) -> Run:
     """What becomes of one job at moment 0, or of others, for the fastest plan."""
-    objective = Objective(privacy=privacy, codec="lossless", goal=Goal.LATENCY)
+    objective = Objective(privacy=privacy, codec="lossless", goal=Goal.LATENCY, pins=pins or {})
     make = policy if callable(policy) else lambda: resolve(policy)
     demand = Demand("clip", WORKLOAD, objective, make, deadline_s)
     setup = Setup(world or layout(), ((demand, arrivals or Listed((0.0,))),), faults)

@@ -5,18 +5,21 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from eapg_split.domain.plan import Plan
+from eapg_split.domain.profile import StageCost
 from eapg_split.domain.request import Privacy
 from eapg_split.domain.topology import NodeId
 from eapg_split.planner import POLICIES
+from eapg_split.planner.dp_adaptive import DpAdaptivePolicy
 from eapg_split.planner.dp_static import DpStaticPolicy
 from eapg_split.planner.models.thermal import ThermalModel
-from eapg_split.planner.policy import PlanView
+from eapg_split.planner.policy import Occasion, PlanView, Revision, Trigger
 from eapg_split.planner.solve import price
 from simulations.arrivals import Listed, Poisson
 from simulations.body import Cell
@@ -76,6 +79,24 @@ def test_a_first_plan_knows_how_its_nodes_are_and_waits_for_no_more_than_that() 
     (_, idle_s), (again_s, _), (_, busy_s), _ = seen
     assert busy_s == pytest.approx(idle_s / 0.6, rel=0.1)  # at the very first plan
     assert again_s == pytest.approx(ASKING_S)  # no link is stale
+
+
+@pytest.mark.parametrize(("step_s", "every"), [(0.5, 1), (0.1, 3)])
+def test_plain_steps_are_looked_at_as_often_as_live(step_s: float, every: int) -> None:
+    """Of short steps not each; what happens besides is always looked at."""
+    looks = list[int]()
+
+    class Counting(DpAdaptivePolicy):
+        def revise(self, view: PlanView, current: Plan, occasion: Occasion) -> Revision:
+            if occasion.trigger is Trigger.STEP:
+                looks.append(view.start_step)
+            return super().revise(view, current, occasion)
+
+    each = {stage.name: StageCost(step_s, 1e15) for stage in WORKLOAD.stages}
+    pins = {stage.name: DEVICE for stage in WORKLOAD.stages}
+    run(Counting, layout({name: {"stages": each} for name in FLOPS}), pins=pins)
+    assert looks[:2] == [1, 2], "the first two are free"
+    assert {after - before for before, after in pairwise(looks[1:])} == {every}
 
 
 def test_in_a_calm_world_a_job_takes_what_its_plan_said() -> None:
