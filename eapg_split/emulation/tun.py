@@ -113,6 +113,8 @@ def _refused(what: str, number: int | None) -> Unsupported:
         mend = "run it as root, or under 'unshare -Ur' (in a container: with the capabilities SYS_ADMIN and NET_ADMIN)"
     elif number in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
         mend = "the kernel has no TUN devices, or the container is not given /dev/net/tun"
+    elif number == errno.ENOSPC:
+        mend = "there are as many as may be, raise user.max_net_namespaces with sysctl"
     else:
         mend = "the kernel may lack network namespaces or TUN devices"
     return Unsupported(f"Cannot {what} ({reason}): {mend}; {WITHOUT}.")
