@@ -32,6 +32,8 @@ _PACKAGES: Final = (
     ("prometheus-client", "prometheus_client", "--metrics", ""),
     ("torch", "torch", f"{_TORCH}, {_TRAIN}", "torch"),
     ("matplotlib", "matplotlib", _REPORT, "plots"),
+    ("gymnasium", "gymnasium", "learning to place", "gym"),
+    ("ray", "ray", "simulate --ray, sweep --ray", "ray"),
     ("cryptography", "cryptography", "certs init, issue and show", "certs"),
     ("opentelemetry-sdk", "opentelemetry.sdk", "--traces otlp:URL", "otel"),
     ("onnx", "onnx", _TRAIN, "train"),

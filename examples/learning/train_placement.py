@@ -59,7 +59,7 @@ def main() -> None:
     draws = np.random.default_rng(wanted.seed)
     env: Environment = gymnasium.make(ID, scenario=wanted.scenario)
     mean, spread = np.zeros(ENDS[-1]), np.ones(ENDS[-1])
-    began = time.monotonic()
+    began = time.process_time()
     for number in range(wanted.rounds):
         drawn = mean + spread * draws.standard_normal((POPULATION, len(mean)))
         seeds = range(FIRST_SEED + number * wanted.runs, FIRST_SEED + (number + 1) * wanted.runs)
