@@ -67,7 +67,7 @@ def main() -> None:
         best = drawn[np.argsort(found)[-ELITE:]]
         mean, spread = best.mean(axis=0), best.std(axis=0) + 0.3 / (number + 1)
         print(
-            f"round {number + 1}: {np.median(found):.0f} (best {found.max():.0f}), {time.monotonic() - began:.0f} s"
+            f"round {number + 1}: {np.median(found):.0f} (best {found.max():.0f}), {time.process_time() - began:.0f} s"
         )
     env.close()
     write_row_model(wanted.output, layers_of(mean))

@@ -1,5 +1,4 @@
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -8,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 
@@ -88,9 +88,11 @@ def test_without_ray_or_without_a_cluster_that_is_said(scenario: Scenario) -> No
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[str]:
-    """The address of a Ray cluster of our own, with two workers."""
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a Ray cluster of our own, with two workers and a token of its own."""
     pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", token_hex(32))
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         port = server.getsockname()[1]
     flags = f"--head --block --port={port} --num-cpus=2 --include-dashboard=false --disable-usage-stats"
@@ -114,26 +116,27 @@ def cluster(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_cluster_changes_nothing(cluster: str, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(SMALL)
     (tmp_path / "dying.py").write_text(DYING)
-    environment = {**os.environ, "RAY_AUTH_MODE": "token"}
 
-    def simulated(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "eapg_split.cli", "simulate", "mine.toml", *arguments]
-        return subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
-        )
+    def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "eapg_split.cli", *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
 
+    many = ("mine.toml", "--policy", "greedy,dp-static", "--seeds", "2")
     for folder, where in (("here", []), ("there", ["--ray", cluster])):
-        done = simulated("--policy", "greedy,dp-static", "--seeds", "2", "--out", folder, *where)
+        done = ran("simulate", *many, "--no-pictures", "--out", folder, *where)
+        assert done.returncode == 0, done.stderr
+        done = ran("sweep", *many, "--set", "links.rate_mbps=1,9", "--out", folder, *where)
         assert done.returncode == 0, done.stderr
     here, there = (
         {path.name: path.read_bytes() for path in sorted((tmp_path / folder).iterdir())}
         for folder in ("here", "there")
     )
-    assert len(here) == 5
+    assert {"summary.json", "sweep.csv", "0-greedy-1.jsonl", "1-dp-static-2.jsonl"} <= set(here)
     assert here == there
-    dead = simulated("--policy", "./dying.py", "--seeds", "1", "--ray", cluster)
+    dead = ran("simulate", "mine.toml", "--policy", "./dying.py", "--seeds", "1", "--ray", cluster)
     assert dead.returncode == 1
     assert "The run of ./dying.py on mine with seed 1 was lost on the cluster" in dead.stderr
