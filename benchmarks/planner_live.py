@@ -1,6 +1,6 @@
 """The planner on real daemons behind shaped links: beside every fixed plan, and when a link breaks down mid-job.
 
-Nodes of given speeds wait instead of computing (`planner_paced`), so that three of them fit on a small machine;
+Nodes of given speeds wait instead of computing (`emulation.paced`), so that three of them fit on a small machine;
 everything else is the product: daemons, gRPC, hand-offs, telemetry, probes, profiles. What is compared is what the
 setting asks to make small: the job's seconds, or the joules of the device by its documented model.
 """

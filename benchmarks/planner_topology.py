@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from wire_idle import FINGERPRINT
 from wire_shaper import Link, ShaperProcess, shaped
 
 from eapg_split.domain.profile import Profile, StageCost
-from eapg_split.domain.topology import NodeId
+from eapg_split.domain.topology import NodeId, Tier
+from eapg_split.emulation.paced import FINGERPRINT, KIND, write_pace
 from eapg_split.runtime.profile_store import Machine, StoredProfile, default_path, save
 from eapg_split.runtime.settings import PeerAddress
+from simulations.nodes import NodeSpec
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 TIERS: Final = ("edge", "cloud", "device")
@@ -82,23 +83,24 @@ def _port(address: str) -> int:
 def _daemon(name: str, shape: Shape, folder: Path, peers: list[str]) -> Iterator[str]:
     speed: float = getattr(shape.speeds, name)
     state = folder / f"{name}-state"
+    pace = folder / f"{name}-pace"
+    pace.mkdir()
+    write_pace(_spec(name, speed * (shape.clock if name == "device" else 1.0)), 0, pace)
     _write_profile(name, speed, state)
     ready = folder / f"{name}.json"
-    command = [sys.executable, "-m", f"{name}_node", "--node", name, "--engine", "planner_paced:open_engine"]
+    command = [sys.executable, "-m", f"{name}_node", "--node", name, "--weights", str(pace)]
+    command += ["--engine", "eapg_split.emulation.paced:open_engine"]
     command += ["--ready-file", str(ready), "--with-parent", str(os.getpid())]
     for peer in peers:
         command += ["--peer", peer]
     environment = os.environ | {
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'benchmarks'}",
-        "EAPG_PACE": str(speed),
         "XDG_STATE_HOME": str(state),
     }
     if name != "device":
         command += ["--telemetry", f"file:{_write_idle(folder)}"]
     else:
         command += ["--telemetry", f"sysfs:{_write_sysfs(shape, folder)}"]
-        environment["EAPG_PACE_CLOCK"] = str(folder / "clock")
-        (folder / "clock").write_text(str(shape.clock))
     with (folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(
             command,
@@ -130,17 +132,25 @@ def _address(process: "subprocess.Popen[bytes]", ready: Path) -> str:
     return str(json.loads(ready.read_text())["address"])
 
 
+def _stages(flops_per_s: float) -> dict[str, StageCost]:
+    cost = StageCost(0.002, flops_per_s, entry_flops_per_s=flops_per_s)
+    return dict.fromkeys(("text", "stage1", "stage2", "stage3", "stage4", "decode"), cost)
+
+
+def _spec(name: str, flops_per_s: float) -> NodeSpec:
+    """What the engine is to be like."""
+    return NodeSpec(NodeId(name), Tier(name), _stages(flops_per_s), noise=0.0)
+
+
 def _write_profile(name: str, flops_per_s: float, state: Path) -> None:
     """What `eapg-split profile` would have found."""
-    cost = StageCost(0.002, flops_per_s, entry_flops_per_s=flops_per_s)
-    stages = dict.fromkeys(("text", "stage1", "stage2", "stage3", "stage4", "decode"), cost)
     os.environ["XDG_STATE_HOME"], before = str(state), os.environ.get("XDG_STATE_HOME")
-    path = default_path(name, "paced", FINGERPRINT)
+    path = default_path(name, KIND, FINGERPRINT)
     if before is None:
         del os.environ["XDG_STATE_HOME"]
     else:
         os.environ["XDG_STATE_HOME"] = before
-    save(StoredProfile(Profile(NodeId(name), "paced", FINGERPRINT, stages), Machine.here()), path)
+    save(StoredProfile(Profile(NodeId(name), KIND, FINGERPRINT, _stages(flops_per_s)), Machine.here()), path)
 
 
 def _write_sysfs(shape: Shape, folder: Path) -> Path:

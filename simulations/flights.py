@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from eapg_split.domain.topology import NodeId
 from eapg_split.planner.policy import Transfer
 from eapg_split.planner.underway import Underway
+from simulations.homecoming import Homecoming
 from simulations.links import Flow
 
 
@@ -40,6 +41,8 @@ class Flight(Underway):
     known_recall: int | None = None
     sending: Sending | None = None  # from the device to the first node
     flows: list[Flow] = field(default_factory=list)  # all that are on their way for it
+    homecoming: Homecoming | None = None  # of the states of the node that computes now
+    saved: int = 0  # the step before which a state has come home since it began, 0 for none
     open: bool = True
 
     def transfer(self, now_s: float) -> Transfer | None:

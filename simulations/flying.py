@@ -10,9 +10,11 @@ from eapg_split.domain.topology import NodeId
 from eapg_split.domain.workload import Workload
 from eapg_split.errors import CapacityExceeded, EapgError, NodeUnavailable
 from eapg_split.planner.estimates import CodecEstimate
+from eapg_split.planner.link_rates import LEAST_BYTES
 from eapg_split.planner.models.radio import RADIOS
 from eapg_split.planner.priors import RADIO
 from simulations.flights import Flight, Sending
+from simulations.homecoming import Homecoming
 from simulations.links import Flow
 from simulations.nodes import SimNode, Task
 from simulations.outcomes import Outcome
@@ -21,7 +23,7 @@ from simulations.sites import Site, Way
 from simulations.world import DETECT_S, World
 
 SILENCE_S: Final = 30.0  # in the middle of a hand-off, after which it has failed
-_LEAST_SAMPLE_BITS: Final = 8 * 64 * 1024
+_LEAST_SAMPLE_BITS: Final = 8 * LEAST_BYTES
 
 
 class Owner(Protocol):
@@ -87,6 +89,8 @@ class Flying:
         for flow in flight.flows:
             self._world.media.drop(flow)
         flight.flows.clear()
+        if flight.homecoming is not None:
+            flight.homecoming.abandon()
         for name in flight.nodes:
             self._site.nodes[name].release(self._owner.number)
 
@@ -162,11 +166,46 @@ class Flying:
         if not flight.open:
             return
         reached, part = step + 1, flight.chain[index]
+        if not flight.own:
+            self._offer(node, index, reached, seconds)
         recalled = flight.known_recall is not None and reached >= flight.known_recall
         if reached < part.stop_step and not recalled:
             self._compute(node, index, reached, entering=False)
         elif reached == flight.stop_step or recalled or not self._hand_on(node, index, reached):
             self._come_home(node, index, reached)
+
+    def _offer(self, node: SimNode, index: int, reached: int, seconds: float) -> None:
+        """The state after a step that is not the last may come home; not where bytes cost money."""
+        flight, own = self._flight, self._site.device
+        if reached == flight.stop_step or own.rates.network.costs_money or node.rates.network.costs_money:
+            return
+        if flight.homecoming is None:
+            step = flight.chain[index].start_step
+            name = flight.plan.codec_at(flight.stop_step)
+            flight.homecoming = Homecoming(
+                self._owner.workload,
+                (step, flight.stop_step),
+                (self._kernel, self._world.media, self._way_home(index)),
+                lambda reached: self._codec(name, reached, node.id, own.id),
+                believed_bits_per_s=own.rates.bits_per_s(node.id, own.id) or 0.0,
+                kept=self._kept,
+            )
+        flight.homecoming.stepped(reached, seconds)
+
+    def _kept(self, step: int, size_bytes: float, seconds: float) -> None:
+        if self._flight.open:
+            self._flight.saved = max(self._flight.saved, step)
+            self._spend(self._site.device, size_bytes, seconds, sends=False)
+
+    def _result_ready(self) -> float:
+        """No more states come home; the bits of one that go before what goes now."""
+        homecoming, self._flight.homecoming = self._flight.homecoming, None
+        return 0.0 if homecoming is None else homecoming.result()
+
+    def _way_home(self, index: int) -> Way:
+        """Through all nodes that the state has come by."""
+        hops = [*reversed(self._flight.nodes[: index + 1]), self._site.device.id]
+        return reduce(Way.then, (self._site.ways[ends] for ends in pairwise(hops)))
 
     def _hand_on(self, node: SimNode, index: int, reached: int) -> bool:
         """Sends the state on to the next node of the chain; False where that one does not take it."""
@@ -182,6 +221,7 @@ class Flying:
         except CapacityExceeded:
             return False
         codec = self._codec(flight.plan.codec_at(reached), reached, node.id, other.id)
+        self._result_ready()
         node.release(self._owner.number)
         self._send(
             (node, other),
@@ -196,11 +236,11 @@ class Flying:
         if flight.own:
             self._home(reached)
             return
-        hops = [self._site.nodes[name] for name in reversed(flight.nodes[: index + 1])] + [own]
-        ways = [self._site.ways[source.id, target.id] for source, target in pairwise(hops)]
-        way = reduce(Way.then, ways)
+        way = self._way_home(index)
         codec = self._codec(flight.plan.codec_at(min(flight.stop_step, reached)), reached, node.id, own.id)
-        self._send((node, own), way, (reached, codec), lambda: self._home(reached))
+        ahead = self._result_ready()
+        last = self._site.nodes[flight.nodes[0]]  # what it shows is the rate of the last link
+        self._send((last, own), way, (reached, codec), lambda: self._home(reached), ahead=ahead)
 
     def _home(self, reached: int) -> None:
         self._flight.open = False
@@ -227,8 +267,12 @@ class Flying:
         then: Callable[[], None],
         *,
         first: bool = False,
+        ahead: float = 0.0,
     ) -> None:
-        """Moves the state before a step, part by part: coding, sending and decoding overlap but for one part."""
+        """Moves the state before a step, part by part: coding, sending and decoding overlap but for one part.
+
+        `ahead` are bits that are on the same way before it.
+        """
         (source, target), (step, codec), flight = ends, what, self._flight
         raw = self._owner.workload.spec_after(step - 1).raw_bytes if step else 0
         parts, bits = raw // PART_RAW_BYTES + 1, codec.bits[step]
@@ -241,14 +285,15 @@ class Flying:
             longest = max(flow_s, encode_s, decode_s)
             whole_s = longest + (flow_s + encode_s + decode_s - longest) / parts
             left_s = whole_s - encode_s / parts - flow_s
-            self._saw(ends, (bits / 8, flow_s), parts, flight.sending if first else None)
+            own_s = flow_s * bits / (bits + ahead) if ahead else flow_s
+            self._saw(ends, (bits / 8, own_s), parts, flight.sending if first else None)
             self._later(max(0.0, left_s) + way.delay_s, then)
 
         flow: Flow
 
         def begin() -> None:
             nonlocal flow
-            flow = self._world.media.send(way.media, bits, sent)
+            flow = self._world.media.send(way.media, bits + ahead, sent)
             flight.flows.append(flow)
             if first:
                 now_s = self._kernel.now_s
@@ -265,16 +310,11 @@ class Flying:
         parts: int,
         sending: Sending | None,
     ) -> None:
-        """What the device, or else who sent, learns of the link, and what the radio took. One part shows no rate."""
+        """What the device, or else who sent, learns of the link, and what the radio took. One part, or few bytes, show no rate."""
         (source, target), (size_bytes, seconds) = ends, carried
-        self._owner.outcome.sent_bytes += size_bytes
         own = self._site.device
-        if own in ends:
-            radio = RADIOS[own.spec.technology] if own.spec.technology is not None else RADIO
-            joules = (radio.sending if source is own else radio.receiving).joules(size_bytes, seconds)
-            own.body.spend(joules)
-            self._owner.outcome.energy_j += joules
-        if parts > 1:
+        self._spend(own if own in ends else None, size_bytes, seconds, sends=source is own)
+        if parts > 1 and size_bytes >= LEAST_BYTES:
             left, left_s = size_bytes, seconds
             if sending is not None:
                 left -= sending.seen_bits / 8
@@ -282,6 +322,15 @@ class Flying:
             sample = Carried(source.id, target.id, int(left), left_s)
             (own if own in ends else source).rates.observe(sample)
         self._owner.moved(source.id, target.id, int(size_bytes), seconds)
+
+    def _spend(self, own: SimNode | None, size_bytes: float, seconds: float, *, sends: bool) -> None:
+        """Bytes have gone over links for the job, and perhaps by its device's radio."""
+        self._owner.outcome.sent_bytes += size_bytes
+        if own is not None:
+            radio = RADIOS[own.spec.technology] if own.spec.technology is not None else RADIO
+            joules = (radio.sending if sends else radio.receiving).joules(size_bytes, seconds)
+            own.body.spend(joules)
+            self._owner.outcome.energy_j += joules
 
     def _later(self, seconds: float, call: Callable[[], None]) -> None:
         flight = self._flight

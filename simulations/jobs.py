@@ -153,6 +153,8 @@ class JobRun:
             before = chain[-1]
             if own in (before.node, after.node) or not routes.hands_on(before, after, self.workload):
                 break
+            if after.node in {part.node for part in chain}:
+                break  # it has the job's first order still, and takes no second one
             chain.append(after)
         return tuple(chain)
 
@@ -197,7 +199,11 @@ class JobRun:
         self._note("lost", node=error.node_id or flight.segment.node, why=error.message)
         if isinstance(error, CapacityExceeded) and error.retry_after_s is not None:
             self.replanner.views.refused(NodeId(error.node_id or flight.segment.node), error.retry_after_s)
-        self._advance(SegmentFailed(flight.segment, flight.attempt, error))
+        node = NodeId(error.node_id or flight.segment.node)
+        gone = isinstance(error, NodeUnavailable) and not self.site.nodes[node].up
+        self._advance(
+            SegmentFailed(flight.segment, flight.attempt, error, step=flight.saved, node=node, gone=gone)
+        )
 
     # what nodes tell
 

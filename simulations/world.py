@@ -21,7 +21,9 @@ from simulations.sites import Site, Way
 from simulations.streams import stream
 from simulations.traces import RateTrace
 
-DETECT_S: Final = 1.0  # until a node that died is missed by whoever waits for it
+DETECT_S: Final = (
+    0.1  # until whoever waits for a node that died has seen its connections close, and asked again
+)
 DESCRIBE_S: Final = 5.0  # that a job waits for a node to say who it is
 IDENTIFY_S: Final = 1.0  # that a node waits for those to which it may hand a state on
 NEIGHBOURS_S: Final = 10.0  # for which it remembers them

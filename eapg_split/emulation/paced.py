@@ -38,6 +38,9 @@ FINGERPRINT: Final = "0" * 64
 TELEMETRY: Final = "telemetry.jsonl"
 _PACE: Final = "pace.json"
 _LOOK_S: Final = 0.5  # between two looks at heat and charge
+_LATE_S: Final = (
+    0.003  # that a wake-up or whoever takes a piece may be late without slowing the next one down
+)
 _KEPT: Final = 64  # places at which steps ended here, to know which states come from elsewhere
 _CHANGE: Final = 1e-3  # by which a state differs from the one a step before
 
@@ -83,7 +86,7 @@ class _Pace:
             heat = ThermalModel(air_c=told["air_c"])
         self._body = Body(cell, heat, watts=tuple(told["watts"]))
         self._lock = threading.Lock()
-        self._began_s = time.monotonic()
+        self._began_s = self._free_s = time.monotonic()  # until when the engine is taken
 
     @property
     def changes(self) -> bool:
@@ -100,9 +103,15 @@ class _Pace:
         began_s = time.monotonic()
         with self._lock:
             seconds = self._body.compute(work_s * self._slower * drawn, began_s - self._began_s)
+        done = 0.0
 
         def wait(share: float) -> None:
-            time.sleep(max(0.0, began_s + share * seconds - time.monotonic()))
+            nonlocal done
+            # while others have the engine nothing is done; a moment between two pieces is the caller's
+            begins_s = max(self._free_s, time.monotonic() - (_LATE_S if done else 0.0))
+            self._free_s = begins_s + (share - done) * seconds
+            done = share
+            time.sleep(max(0.0, self._free_s - time.monotonic()))
 
         return wait
 

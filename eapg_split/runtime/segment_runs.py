@@ -168,6 +168,8 @@ class SegmentRuns:
             pair = chain[-1], segment
             if any(self._cluster.is_own(each.node) for each in pair):
                 break
+            if segment.node in {part.node for part in chain}:
+                break  # it has the session's first order still, and takes no second one
             if not routes.hands_on(*pair, self._workload):
                 break
             chain.append(segment)
