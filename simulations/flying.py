@@ -310,7 +310,7 @@ class Flying:
         parts: int,
         sending: Sending | None,
     ) -> None:
-        """What the device, or else who sent, learns of the link, and what the radio took. One part, or few bytes, show no rate."""
+        """What the device, or else who sent, learns of the link, and what the radio took. Few bytes show no rate."""
         (source, target), (size_bytes, seconds) = ends, carried
         own = self._site.device
         self._spend(own if own in ends else None, size_bytes, seconds, sends=source is own)

@@ -7,6 +7,7 @@ that waits. When the result is ready, what has not been written yet is dropped; 
 from collections.abc import Callable
 from typing import Final
 
+from eapg_split.codecs.base import PART_RAW_BYTES
 from eapg_split.domain.latent import TensorSpec
 from eapg_split.domain.workload import Workload
 from eapg_split.planner.checkpoints import Journey, Journeys, Moment, worth_sending
@@ -15,7 +16,8 @@ from simulations.kernel import Kernel
 from simulations.links import Flow, Media
 from simulations.sites import Way
 
-_ON_THE_WAY_BITS: Final = 8 * 2 * 2**17  # two messages that nobody has taken yet
+_MESSAGES: Final = 2  # that are on their way and that nobody has taken yet: a part each, or a piece of one
+_MESSAGE_BITS: Final = 8 * 2**17
 
 
 class Homecoming:
@@ -43,6 +45,7 @@ class Homecoming:
         self._step_s = self._computed_s = self._covered_s = 0.0
         self._waiting: tuple[int, float] | None = None  # the step, and what was computed until then
         self._flow: Flow | None = None
+        self._parts = 1  # of what goes through it
         self._busy = self._over = False
 
     def stepped(self, reached: int, seconds: float) -> None:
@@ -63,7 +66,7 @@ class Homecoming:
         if flow is None:
             return 0.0
         self._media.drop(flow)
-        return min(_ON_THE_WAY_BITS, flow.left_at(self._kernel.now_s))
+        return min(_MESSAGES * min(_MESSAGE_BITS, flow.bits / self._parts), flow.left_at(self._kernel.now_s))
 
     def abandon(self) -> None:
         """The segment is lost, and what is on its way with it."""
@@ -75,6 +78,7 @@ class Homecoming:
         (reached, covered_s), self._waiting, self._busy = self._waiting, None, True
         raw, whole = self._travels(reached)
         share, began_s = raw / whole, self._kernel.now_s
+        self._parts = raw // PART_RAW_BYTES + 1
         codec = self._codec(reached)
         bits, encode_s = codec.bits[reached] * share, codec.encode_s[reached] * share
         self._before, self._covered_s = self._names(reached), covered_s
