@@ -13,9 +13,10 @@ from eapg_split.planner.policy import (
     PlanView,
     Policy,
     Refusal,
-    RevisingPolicy,
     Revision,
     State,
+    revises,
+    wants_estimates,
 )
 from eapg_split.planner.revisions import check_revision, illegal
 
@@ -28,9 +29,8 @@ class Asked:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self.failures = 0
-        self.revises = callable(getattr(policy, "revise", None))
-        uses = getattr(policy, "uses_estimates", True) is not False
-        self.wants_estimates = self.revises or uses
+        self.revises = revises(policy)
+        self.wants_estimates = wants_estimates(policy)
         self._learner = policy if isinstance(policy, LearningPolicy) else None
 
     def plan(self, view: PlanView) -> Plan:
@@ -50,8 +50,7 @@ class Asked:
 
     def revise(self, view: PlanView, current: Plan, occasion: Occasion) -> Revision:
         """What is to be done from `view.start_step` on. Raises InfeasiblePlan where nothing can be."""
-        if self.revises and self.failures < _FAILURES:
-            assert isinstance(self._policy, RevisingPolicy)
+        if revises(self._policy) and self.failures < _FAILURES:
             try:
                 return check_revision(view, current, self._policy.revise(view, current, occasion))
             except Exception:  # as above; a plan that cannot go on is replaced by a fallback's

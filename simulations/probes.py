@@ -9,7 +9,6 @@ from eapg_split.planner.probe_budget import (
     LEAST_TRAIN_BYTES,
     PATIENCE_S,
     QUICK_S,
-    due_after_s,
     train_bytes,
 )
 from simulations.kernel import Kernel
@@ -50,14 +49,7 @@ class Prober:
     def look_again(self) -> None:
         """Starts a look at links of which nothing was seen for some seconds: fewer where they were dark or changed."""
         rates, own = self._site.device.rates, self._site.device.id
-        old = []
-        for node in self._site.others:
-            ways = ((own, node), (node, own))
-            doubtful = any(rates.doubtful(*way) for way in ways)
-            limit_s = due_after_s((rates.bits_per_s(*way) for way in ways), doubtful=doubtful)
-            if any(rates.age_s(*way) > limit_s for way in ways):
-                old.append(node)
-        self._start(old)
+        self._start([node for node in self._site.others if rates.due(own, node)])
 
     def afford(self, node: NodeId, size: int) -> bool:
         """Whether so many bytes may go there and back; if so, they are spent."""

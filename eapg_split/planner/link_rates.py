@@ -21,7 +21,7 @@ from eapg_split.planner.estimators import (
     far,
 )
 from eapg_split.planner.models.radio import RADIOS, Technology
-from eapg_split.planner.probe_budget import ProbeBudget
+from eapg_split.planner.probe_budget import ProbeBudget, due_after_s
 
 STALE_S: Final = 60.0
 LEAST_BYTES: Final = 64 * 1024  # smaller samples are joined with their neighbours, or count for less
@@ -151,6 +151,13 @@ class LinkRates:
     def stale(self, source: str, target: str) -> bool:
         """Whether a plan should not be made on what is known of the link: nothing, or nothing of the last minute."""
         return self.age_s(source, target) > STALE_S
+
+    def due(self, one: str, other: str) -> bool:
+        """Whether it is time for a look at the link between two nodes, in either direction."""
+        ways = ((one, other), (other, one))
+        doubtful = any(self.doubtful(*way) for way in ways)
+        limit_s = due_after_s((self.bits_per_s(*way) for way in ways), doubtful=doubtful)
+        return any(self.age_s(*way) > limit_s for way in ways)
 
     def sights(self) -> tuple[LinkSight, ...]:
         """All links of which something was seen, the newest first: what this node tells others."""

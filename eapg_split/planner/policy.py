@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, Protocol, runtime_checkable
+from typing import Final, Protocol, TypeGuard, runtime_checkable
 
 from eapg_split.domain.plan import Plan, PlanRules
 from eapg_split.domain.request import Privacy
@@ -135,6 +135,16 @@ class RevisingPolicy(Policy, Protocol):
     def revise(self, view: PlanView, current: Plan, occasion: Occasion) -> Revision:
         """Keep `current` or replace what is left of it, from `view.start_step` on."""
         ...
+
+
+def revises(policy: Policy) -> TypeGuard[RevisingPolicy]:
+    """Whether a policy wants to look again while a job runs."""
+    return callable(getattr(policy, "revise", None))
+
+
+def wants_estimates(policy: Policy) -> bool:
+    """Whether nodes and links are to be watched for it; a policy says no by `uses_estimates = False`."""
+    return revises(policy) or getattr(policy, "uses_estimates", True) is not False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from eapg_split.domain.topology import Topology
 from eapg_split.domain.workload import Workload
 from eapg_split.errors import InvalidRequest
 from eapg_split.planner.checkpoints import Checkpoints
-from eapg_split.planner.policy import Objective, Policy
+from eapg_split.planner.policy import Objective, Policy, revises, wants_estimates
 from eapg_split.runtime.deadline import Deadline
 from eapg_split.runtime.events import CheckpointKept, Hop, JobEvent, PlacedSegment, StepDone
 from eapg_split.runtime.policy_state import PolicyStates
@@ -46,12 +46,12 @@ class Job:
     @property
     def revises(self) -> bool:
         """Whether the policy wants to look again while the job runs."""
-        return callable(getattr(self.policy, "revise", None))
+        return revises(self.policy)
 
     @property
     def wants_estimates(self) -> bool:
-        """Whether nodes and links are to be watched for it; a policy says no by `uses_estimates = False`."""
-        return self.revises or getattr(self.policy, "uses_estimates", True) is not False
+        """Whether nodes and links are to be watched for it."""
+        return wants_estimates(self.policy)
 
     @property
     def video(self) -> VideoFormat:

@@ -24,8 +24,8 @@ from eapg_split.planner.policy import (
     PlanView,
     Policy,
     Refusal,
-    RevisingPolicy,
     Revision,
+    revises,
 )
 from eapg_split.planner.revisions import check_revision, illegal
 from eapg_split.runtime.daemon_thread import RaisedToExit, TooLate, in_daemon_thread
@@ -111,9 +111,9 @@ class PolicyHost:
 
         A policy without `revise` keeps its plan as long as it is legal, and plans again when it is not.
         """
-        if not callable(getattr(self._policy, "revise", None)):
+        policy = self._policy
+        if not revises(policy):
             return await self._plan_again_if_illegal(view, current, "the policy plans once")
-        policy: RevisingPolicy = self._policy  # type: ignore[assignment]  # it has been looked at just now
 
         def call() -> Revision:
             return check_revision(view, current, policy.revise(view, current, occasion))

@@ -20,7 +20,6 @@ from eapg_split.planner.probe_budget import (
     PART_BYTES,
     PATIENCE_S,
     QUICK_S,
-    due_after_s,
     train_bytes,
 )
 from eapg_split.runtime.cluster import Cluster
@@ -84,7 +83,7 @@ class LinkProber:
 
     def look_again(self) -> None:
         """Starts a look at links of which nothing was seen for some seconds: fewer where they were dark or changed."""
-        self._start([node for node in self._others if self._old(node)])
+        self._start([node for node in self._others if self._links.due(self._own, node)])
 
     def taken(self) -> list[LinkProbed | RoundTrip]:
         """What the looks have shown since this was called last; moments are the loop's."""
@@ -100,12 +99,6 @@ class LinkProber:
 
     def _ways(self, node: NodeId) -> tuple[tuple[NodeId, NodeId], tuple[NodeId, NodeId]]:
         return (self._own, node), (node, self._own)
-
-    def _old(self, node: NodeId) -> bool:
-        ways = self._ways(node)
-        doubtful = any(self._links.doubtful(*way) for way in ways)
-        limit_s = due_after_s((self._links.bits_per_s(*way) for way in ways), doubtful=doubtful)
-        return any(self._links.age_s(*way) > limit_s for way in ways)
 
     def _start(self, nodes: Iterable[NodeId]) -> None:
         if not self._links.network.may_probe:

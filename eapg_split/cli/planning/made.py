@@ -16,7 +16,7 @@ from eapg_split.errors import EapgError, InfeasiblePlan
 from eapg_split.planner import POLICIES, absolute, resolve
 from eapg_split.planner.explain import Explanation, explain_plan
 from eapg_split.planner.pareto import front
-from eapg_split.planner.policy import Objective, PlanView, Policy
+from eapg_split.planner.policy import Objective, PlanView, Policy, wants_estimates
 from eapg_split.planner.solve import Solution, price
 from eapg_split.planner.sweep import SweepPoint, rates, sweep
 from eapg_split.planner.walk import Score
@@ -135,7 +135,6 @@ def _sweep(options: PlanOptions, policy: Policy, view: PlanView, survey: Survey)
 
 def _planned(policy: Policy, view: PlanView) -> Answer[Plan]:
     """As a job would be planned: behind the guards, and without estimates for a policy that wants none."""
-    revises = callable(getattr(policy, "revise", None))
-    if not revises and getattr(policy, "uses_estimates", True) is False:
+    if not wants_estimates(policy):
         view = replace(view, estimates=None)
     return asyncio.run(PolicyHost(policy).plan(view))
