@@ -3,6 +3,7 @@
 import json
 import xml.etree.ElementTree as ElementTree
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from typer.testing import CliRunner, Result
 from eapg_split.cli.app import app
 from eapg_split.cli.simulated.jobs_table import schema
 from eapg_split.cli.simulated.places import network
+from eapg_split.cli.simulated.progress import shown
 from eapg_split.domain.topology import NodeId
 from simulations.building import build
 from simulations.scenario import parse_scenario, shipped
@@ -150,3 +152,14 @@ def test_without_the_extras_all_else_is_there(tmp_path: Path, monkeypatch: pytes
     asked = simulated(*short, "--pictures")
     assert asked.exit_code != 0
     assert 'pip install "eapg-split[plots]"' in asked.stderr
+
+
+def test_a_bar_says_how_far_the_runs_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    assert list(shown(iter("abc"), 3)) == ["a", "b", "c"]
+    assert "3/3" in terminal.getvalue()

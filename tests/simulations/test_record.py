@@ -1,4 +1,6 @@
 import json
+import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,12 @@ from eapg_split.planner.models.thermal import ThermalModel
 from simulations import record
 from simulations.arrivals import Listed
 from simulations.body import Cell
-from simulations.record_lines import EVENTS
+from simulations.record_lines import EVENTS, NodeSample
 from simulations.simulation import Run
 from tests.simulations.small import CLOUD, DEVICE, EDGE, layout, run
 from tests.simulations.test_simulation import busy_world
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "simulation-record.md"
 SHIPPED = Path(record.__file__).with_name("record.schema.json")
 PHONE = layout({DEVICE: {"cell": Cell(0.6), "heat": ThermalModel(), "noise": 0.05}})
 
@@ -42,6 +45,12 @@ def test_the_shipped_schema_is_up_to_date() -> None:
     shipped = SHIPPED.read_text(encoding="utf-8")
     assert shipped == schema_text(), f"python -m eapg_split.cli.simulated.schema > {SHIPPED}"
     jsonschema.Draft202012Validator.check_schema(json.loads(shipped))
+
+
+def test_every_event_and_field_is_documented() -> None:
+    words = set(re.findall(r"`(\w+)`", DOCUMENT.read_text(encoding="utf-8")))
+    parts = {each.name for line in (*EVENTS.values(), NodeSample) for each in fields(line)}
+    assert set(EVENTS) | parts <= words
 
 
 @pytest.mark.parametrize("until_s", [float("inf"), 60.0])

@@ -117,16 +117,18 @@ def _group(axes: "Axes", group: _Group, longest_s: float) -> None:
             [begin_s, end_s], [rows[source] - lean, rows[target] + lean], color=WIRE, linewidth=1.6, zorder=4
         )
     lost = told.losses[:_MOST_LOSSES]
-    axes.plot(
+    (crosses,) = axes.plot(
         [at_s for _, at_s, _ in lost],
         [rows[node] for node, _, _ in lost],
         "X",
         color=_LOST,
         markeredgecolor="white",
         markersize=8,
+        clip_on=False,
         linestyle="none",
         zorder=5,
     )
+    crosses.set_in_layout(False)
     axes.plot(
         [told.latency_s] * 2, [group.top - 0.6, group.bottom + 0.75], color=INK, linewidth=1.6, zorder=3
     )
@@ -138,7 +140,7 @@ def _end(group: _Group) -> str:
     if told is None:
         return "the job did not come: its device was off"
     words = _ENDS[told.end].format(duration(told.latency_s))
-    words += f", {_count(told.losses, 'segment')} lost" if told.losses else ""
+    words += f", {_count(told.losses, 'segment')} lost or refused" if told.losses else ""
     if told.changes:
         why = ", ".join(dict.fromkeys(reason for _, reason in told.changes))
         words += f", {_count(told.changes, 'change')} of plan: {label(why)}"
@@ -161,5 +163,7 @@ def _legend(told: Sequence[JobStory]) -> "list[Artist]":
     if any(each.changes for each in told):
         found.append(Line2D([], [], color=INK, linewidth=1, linestyle=(0, (2, 1.5)), label="new plan"))
     if any(each.losses for each in told):
-        found.append(Line2D([], [], color=_LOST, marker="X", linestyle="none", label="segment lost"))
+        found.append(
+            Line2D([], [], color=_LOST, marker="X", linestyle="none", label="segment lost or refused")
+        )
     return found

@@ -69,8 +69,16 @@ def story(run: RunFile, arrival: Arrival) -> JobStory | None:
         return None
     stages: list[tuple[str, int, int]] = header(run)["demands"][arrival.demand]
     told = JobStory(last["end"], last["latency_s"], arrival.device, [name for name, _, _ in stages])
+    placed = list[tuple[str, int]]()
     for line in of_job(run, last["job"]):
-        _add(told, line, line["at_s"] - arrival.began_s, stages)
+        at_s = line["at_s"] - arrival.began_s
+        if line["event"] == "plan":
+            before, placed = placed, [(node, stop) for node, _, stop in line["segments"]]
+            start = line["segments"][0][1]
+            if before and placed != [(node, stop) for node, stop in before if stop > start]:
+                told.changes.append((at_s, line["reason"] or "after a loss"))
+        else:
+            _add(told, line, at_s, stages)
     return told
 
 
@@ -83,5 +91,3 @@ def _add(told: JobStory, line: Line, at_s: float, stages: Sequence[tuple[str, in
         told.hops.append((line["source"], line["target"], at_s - line["seconds"], at_s))
     elif event == "lost":
         told.losses.append((line["node"], at_s, line["why"]))
-    elif event == "plan" and line["reason"]:
-        told.changes.append((at_s, line["reason"]))

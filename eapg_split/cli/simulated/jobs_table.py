@@ -1,11 +1,12 @@
 """`jobs.parquet`: one row for each job of every run."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from eapg_split.cli.simulated.reading import RunFile, ends
+from eapg_split.errors import OutputFailure
 
 if TYPE_CHECKING:
     import pyarrow
@@ -44,20 +45,30 @@ def schema() -> "pyarrow.Schema":
 
 
 def write_jobs(path: Path, files: Iterable[RunFile]) -> None:
-    """All jobs of the runs, run by run, in the order in which they came."""
+    """All jobs of the runs, run by run, in the order in which they came. Raises OutputFailure."""
     import pyarrow
     from pyarrow.parquet import ParquetWriter
 
-    columns, rows = schema(), list[dict[str, Any]]()
-    with ParquetWriter(path, columns, compression="zstd") as writer:
-        for file in files:
-            jobs = ({"policy": file.policy, "seed": file.seed, **_without(line)} for line in ends(file))
-            rows += sorted(jobs, key=lambda row: row["job"])
-            while len(rows) >= _ROWS:
-                writer.write_table(pyarrow.Table.from_pylist(rows[:_ROWS], columns))
-                del rows[:_ROWS]
-        if rows:
-            writer.write_table(pyarrow.Table.from_pylist(rows, columns))
+    columns = schema()
+    try:
+        with ParquetWriter(path, columns, compression="zstd") as writer:
+            for rows in _together(files):
+                writer.write_table(pyarrow.Table.from_pylist(rows, columns))
+    except OSError as error:
+        raise OutputFailure(f"{path} cannot be written ({error.strerror or error}): make room.") from error
+
+
+def _together(files: Iterable[RunFile]) -> Iterator[list[dict[str, Any]]]:
+    """The rows of all runs, as many at a time as are written together."""
+    rows = list[dict[str, Any]]()
+    for file in files:
+        jobs = ({"policy": file.policy, "seed": file.seed, **_without(line)} for line in ends(file))
+        rows += sorted(jobs, key=lambda row: row["job"])
+        while len(rows) >= _ROWS:
+            yield rows[:_ROWS]
+            del rows[:_ROWS]
+    if rows:
+        yield rows
 
 
 def _without(line: dict[str, Any]) -> dict[str, Any]:
