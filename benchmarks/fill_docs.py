@@ -47,8 +47,8 @@ def main() -> int:
     )
     parser.add_argument(
         "name",
-        help="first_light, quality, wire, planner_speed, planner_replay, planner_live, simulator, emulated_links"
-        " or faults",
+        help="first_light, quality, wire, planner_speed, planner_replay, planner_live, simulator, replay,"
+        " emulated_links or faults",
     )
     parser.add_argument(
         "rows",

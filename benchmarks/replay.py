@@ -1,6 +1,6 @@
 """How true replays and fitted models are: real runs on real daemons, replayed, and foretold from other runs.
 
-    python benchmarks/replay.py [--quick] [--json FILE] [--keep FOLDER]
+    python benchmarks/replay.py [--quick] [--json FILE] [--keep FOLDER | --logs FOLDER]
 
 Nodes of given speeds wait instead of computing (`planner_paced`), so that three of them fit on a small machine;
 everything else is the product. Three things are asked of the logs: what the policy that ran would have taken, what
@@ -28,13 +28,17 @@ _SEEDS: Final = (1, 2, 3)
 Runs = Mapping[str, Sequence[RecordedRun]]
 
 
-def measure(settings: Iterable[Setting], folder: Path, *, quick: bool) -> list[Row]:
-    """Rows of every setting, and of all together."""
+def measure(settings: Iterable[Setting], folder: Path, *, quick: bool, kept: bool = False) -> list[Row]:
+    """Rows of every setting, and of all together; the runs are recorded, unless they are `kept` in the folder."""
     rows, same, other, foretold = list[Row](), list[float](), list[float](), list[float]()
     steps = list[float]()
     for number, setting in enumerate(settings):
         policies = QUICK_POLICIES if quick else setting.policies
-        logs = record(setting, folder / f"setting{number}", policies, 1 if quick else 2, print)
+        own = folder / f"setting{number}"
+        if kept:
+            logs = {policy: sorted(own.glob(f"{policy}-*.jsonl")) for policy in policies}
+        else:
+            logs = record(setting, own, policies, 1 if quick else 2, print)
         runs = {policy: [read_recorded(path) for path in paths] for policy, paths in logs.items()}
         found = _replayed(runs)
         same, other = same + found[0], other + found[1]
@@ -91,10 +95,14 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one setting, two policies, once")
     parser.add_argument("--json", type=Path, help="write the rows there")
     parser.add_argument("--keep", type=Path, help="keep the logs there: a folder that is not there yet")
+    parser.add_argument(
+        "--logs", type=Path, help="take the logs that were kept there instead of running anything"
+    )
     flags = parser.parse_args()
     settings = [setting for setting in SETTINGS if not flags.quick or setting.name in QUICK]
     with tempfile.TemporaryDirectory(prefix="replay-") as folder:
-        rows = measure(settings, flags.keep or Path(folder), quick=flags.quick)
+        where = flags.logs or flags.keep or Path(folder)
+        rows = measure(settings, where, quick=flags.quick, kept=flags.logs is not None)
     for row in rows:
         print(show(row))
     write(rows, flags.json)

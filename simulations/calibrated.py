@@ -7,16 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from eapg_split.planner import resolve
+from eapg_split.errors import InvalidRequest
+from eapg_split.planner import is_code, resolve
 from eapg_split.planner.priors import assumed_link
 from simulations.building import build
 from simulations.calibration import Calibration, LinkFit, NodeFit
 from simulations.outcomes import End
 from simulations.recorded import RecordedRun
-from simulations.scenario import Scenario, parse_scenario
+from simulations.scenario import DEFAULT_POLICIES, Scenario, parse_scenario
 from simulations.simulation import simulate
 
 _SEEDS: Final = 5
+_MOST_POLICIES: Final = 32  # that a scenario takes
 _PATIENCE: Final = 20.0  # times as long as jobs took
 _LEAST_NOISE: Final = 1e-4
 _DIGITS: Final = 6
@@ -46,8 +48,10 @@ class Checked:
 def scenario_text(found: Calibration, title: str) -> str:
     """The file: nodes, links, and the jobs of the runs at the moments at which they came."""
     lines = [f"title = {_value(title)}", f"until_s = {_value(_until_s(found.runs))}"]
-    policies = list(dict.fromkeys(run.policy for run in found.runs))[:32]
-    lines += [f"policies = {_value(policies)}", ""]
+    policies = list(dict.fromkeys(run.policy for run in found.runs if not is_code(run.policy)))[
+        :_MOST_POLICIES
+    ]
+    lines += [f"policies = {_value(policies or list(DEFAULT_POLICIES))}", ""]
     for name, table in _workloads(found.runs).items():
         lines += _table(f"workloads.{name}", table)
     for node in found.nodes:
@@ -61,6 +65,8 @@ def check(found: Calibration, runs: Sequence[RecordedRun], seeds: int = _SEEDS) 
     """What the models say of other runs, under the policies that ran. Raises InvalidRequest where one is not here."""
     checked = []
     for run in runs:
+        if is_code(run.policy):  # a log may be a stranger's
+            raise InvalidRequest(f"{run.name} ran under {run.policy!r}, which is code: check by another run.")
         own = replace(found, runs=(run,))
         scenario = parse_scenario(Path("calibrated.toml"), scenario_text(own, "a run"))
         checked.append(

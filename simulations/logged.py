@@ -31,6 +31,7 @@ _LASTS_S: Final = 3600.0  # of a trace, whose last rate holds
 _BELIEVED_BYTES: Final = 64 * 1024  # that what was believed of a link counts for, beside what it carried
 _FRESH_S: Final = 60.0
 _FOREVER_S: Final = 1e7
+_MOST_SAMPLES: Final = 2000  # of a trace; of more, neighbours count as one
 
 
 @dataclass(frozen=True)
@@ -150,9 +151,10 @@ def rates_over_time(samples: Sequence[RecordedSample]) -> RateTrace:
 
     Half way between two samples that are far apart the rate goes over from one to the other.
     """
-    ends = np.array([sample.at_s for sample in samples])
-    seconds = np.array([sample.seconds for sample in samples])
-    bits = np.array([8.0 * sample.bytes for sample in samples])
+    firsts = np.arange(0, len(samples), math.ceil(len(samples) / _MOST_SAMPLES))
+    ends = np.maximum.reduceat([sample.at_s for sample in samples], firsts)
+    seconds = np.add.reduceat([sample.seconds for sample in samples], firsts)
+    bits = np.add.reduceat([8.0 * sample.bytes for sample in samples], firsts)
     until_s = max(0.0, float(ends.max())) + 2 * _NEAR_S
     moments = np.arange(0.0, min(_LASTS_S, until_s) + _CELL_S, _CELL_S) + _CELL_S / 2
     rates = np.empty(len(moments))
@@ -212,7 +214,20 @@ def _corrected(estimate: CodecEstimate, run: RecordedRun) -> CodecEstimate:
     for step in range(1, len(estimate.bits)):
         ratio = median(by_stage.get(run.workload.stage_of(step - 1).name, [overall]))
         bits.append(exact.get(step, estimate.bits[step] * ratio))
-    return replace(estimate, bits=tuple(bits))
+    waited = _waited_s(run)
+    encode_s = [seconds + waited.get(step, 0.0) for step, seconds in enumerate(estimate.encode_s)]
+    return replace(estimate, bits=tuple(bits), encode_s=tuple(encode_s))
+
+
+def _waited_s(run: RecordedRun) -> dict[int, float]:
+    """How long states stayed where they were computed before they left: for previews, which a log asks for."""
+    ends = {step.step + 1: (step.node, step.start_s + step.seconds) for step in run.steps}
+    found = dict[int, float]()
+    for hop in run.hops:
+        node, end_s = ends.get(hop.step, (None, 0.0))
+        if node == hop.ends[0] and hop.step not in found:
+            found[hop.step] = max(0.0, hop.start_s - end_s)
+    return found
 
 
 def _faults(run: RecordedRun) -> Iterable[Fault]:

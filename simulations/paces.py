@@ -9,6 +9,7 @@ from typing import Final
 
 from eapg_split.domain.profile import StageCost
 from eapg_split.domain.topology import NodeId
+from eapg_split.domain.workload import Stage
 from simulations.body import busy_factor
 from simulations.looks import Looks
 from simulations.recorded import RecordedNode, RecordedRun, RecordedStep
@@ -29,42 +30,66 @@ class Paces:
 
 
 def paces_of(run: RecordedRun, node: RecordedNode) -> Paces:
-    """From the steps that the node computed: medians by stage, the profile times the node's drift for other stages."""
-    steps = [step for step in run.steps if step.node == node.id]
+    """From the steps that the node computed: means by stage, the profile times the node's drift for other stages.
+
+    Means, for whatever disturbed the run is part of it; and less by what the noise adds to the mean of what is drawn.
+    """
     pause = pause_s(run.steps, node.id)
-    logs, spread, costs = list[float](), list[float](), dict[str, StageCost]()
+    taken = {stage.name: taken_s(run, node, stage) for stage in run.workload.stages}
+    noise = min(_MOST_NOISE, deviation([log for each in taken.values() if each for log in each.logs]))
+    costs, drifts = dict[str, StageCost](), list[float]()
     for stage in run.workload.stages:
-        own = [step for step in steps if step.stage == stage.name]
-        if not own:
+        found, believed = taken[stage.name], node.costs[stage.name]
+        if found is None:
             continue
-        believed = node.costs[stage.name]
-        full = {step.step: step.seconds * run.clock_ratio(node.id, step.start_s) for step in own}
-        entry_s = believed.entry_seconds(stage.entry_flops)
-        first = [each for each in own if each.entering or each.step == stage.start_step]
-        plain = [full[each.step] for each in own if each not in first or not stage.entry_flops]
-        if plain:
-            step_s = median(plain)
-            entries = [full[each.step] - step_s for each in first]
-            entry_s = max(0.0, median(entries)) if entries and stage.entry_flops else entry_s
-        else:  # the profile says how the first step divides
-            whole = believed.seconds(stage.flops_per_step) + entry_s
-            share = median(full[each.step] for each in first) / whole
-            step_s, entry_s = believed.seconds(stage.flops_per_step) * share, entry_s * share
-        logs += [math.log(step_s / believed.seconds(stage.flops_per_step))]
-        spread += [math.log(seconds / step_s) for seconds in plain]
+        step_s = found.step_s / math.exp(noise**2 / 2)
+        drifts.append(math.log(step_s / believed.seconds(stage.flops_per_step)))
         costs[stage.name] = replace(
             believed,
             overhead_s=pause,
-            load_s=_load_s(run, node, first[0], pause) if first else believed.load_s,
+            load_s=_load_s(run, node, found.first, pause) if found.first else believed.load_s,
             flops_per_s=stage.flops_per_step / step_s,
-            entry_flops_per_s=stage.entry_flops / entry_s if entry_s and stage.entry_flops else math.inf,
+            entry_flops_per_s=stage.entry_flops / found.entry_s if found.entry_s else math.inf,
         )
-    factor = math.exp(_BORROWED * median(logs)) if logs else 1.0
-    factor *= busy_factor(Looks(run.looks.get(node.id, ())).at(0.0).get("load", 0.0)) if not logs else 1.0
+    factor = math.exp(_BORROWED * median(drifts)) if drifts else 1.0
+    factor *= busy_factor(Looks(run.looks.get(node.id, ())).at(0.0).get("load", 0.0)) if not drifts else 1.0
     unseen = tuple(name for name in node.costs if name not in costs)
     for name in unseen:
         costs[name] = _slower(node.costs[name], factor, pause)
-    return Paces(costs, min(_MOST_NOISE, deviation(spread)), unseen)
+    return Paces(costs, noise, unseen)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What the steps of a stage took on a node on average at full clock, and its first ones besides.
+
+    `logs` are those of its steps over their median, `first` is the first one that entered the stage there.
+    """
+
+    step_s: float
+    entry_s: float
+    logs: tuple[float, ...]
+    first: RecordedStep | None
+
+
+def taken_s(run: RecordedRun, node: RecordedNode, stage: Stage) -> Taken | None:
+    """None where the node computed none of it."""
+    own = [step for step in run.steps if step.node == node.id and step.stage == stage.name]
+    if not own:
+        return None
+    believed = node.costs[stage.name]
+    believed_s, entry_s = believed.seconds(stage.flops_per_step), believed.entry_seconds(stage.entry_flops)
+    full = {step.step: step.seconds * run.clock_ratio(node.id, step.start_s) for step in own}
+    first = [each for each in own if each.entering or each.step == stage.start_step]
+    plain = [full[each.step] for each in own if each not in first or not stage.entry_flops]
+    if not plain:  # the profile says how the first step divides
+        share = median(full[each.step] for each in first) / (believed_s + entry_s)
+        return Taken(believed_s * share, entry_s * share, (), first[0])
+    step_s, middle = fmean(plain), median(plain)
+    if first and stage.entry_flops:
+        entry_s = max(0.0, fmean(full[each.step] for each in first) - step_s)
+    logs = tuple(math.log(seconds / middle) for seconds in plain)
+    return Taken(step_s, entry_s if stage.entry_flops else 0.0, logs, first[0] if first else None)
 
 
 def deviation(values: Sequence[float]) -> float:

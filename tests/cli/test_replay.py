@@ -28,6 +28,16 @@ from eapg_split.runtime.observed import (
 
 REQUEST = Request("A purple cat", seconds=1.0, width=128, height=72)
 WORKLOAD = unroll(REQUEST)
+OWN = """
+from eapg_split.planner.scoring import Arc, ScorePolicy
+
+
+class Mine(ScorePolicy):
+    name = "mine"
+
+    def score(self, arc: Arc) -> float:
+        return 0.0
+"""
 STEP_S = {"device": 0.2, "edge": 0.05}
 
 
@@ -195,6 +205,41 @@ def test_what_is_no_log_of_a_whole_run_is_refused(log: Path, command: str) -> No
 def test_policies_that_are_not_there_are_said(log: Path) -> None:
     assert call("replay", str(log), "--policy", "nonsense").exit_code == 2
     write(Path("mine.jsonl"), story(), policy="/nowhere/mine.py")
-    result = call("replay", "mine.jsonl")
+    for command in (("replay", "mine.jsonl"), ("calibrate", str(log), "--check", "mine.jsonl")):
+        result = call(*command)
+        assert result.exit_code == 2
+        assert "is code:" in result.stderr
+    assert "cannot be loaded" in call("replay", "mine.jsonl", "--policy", "/nowhere/mine.py").stderr
+    assert call("calibrate", "mine.jsonl", "-o", "fit.toml").exit_code == 0
+    assert 'policies = ["dp-adaptive"]' in Path("fit.toml").read_text(encoding="utf-8")
+
+
+def test_a_policy_of_ones_own_that_ran_is_replayed_where_it_is_trusted(log: Path) -> None:
+    Path("mine.py").write_text(OWN, encoding="utf-8")
+    write(Path("mine.jsonl"), story(), policy="./mine.py")
+    (run,) = document("replay", "mine.jsonl", "--policy", "mine.py,device-only", "--seeds", "1")["runs"]
+    assert [line["same"] for line in run["lines"]] == [False, True, False]
+
+
+def test_what_nobody_can_have_waited_for_is_refused(log: Path) -> None:
+    text = log.read_text(encoding="utf-8").replace('"wall_s":', '"wall_s":9e9,"was":')
+    Path("long.jsonl").write_text(text, encoding="utf-8")
+    result = call("replay", "long.jsonl")
     assert result.exit_code == 2
-    assert "which cannot be had here" in result.stderr
+    assert "longer than a week" in result.stderr
+
+
+def test_what_the_run_did_to_a_node_is_not_the_work_of_others(log: Path) -> None:
+    """A queue that a node tells of while the state is on its way to it, or later, is the job's own."""
+    events = story()
+    hop = next(event for event in events if isinstance(event, Hop))
+    busy = TelemetryHeard("edge", {"load": 1.0, "queue_s": 50.0}, (), False, hop.start_s + 0.05)
+    idle = TelemetryHeard("edge", {"load": 0.0, "queue_s": 0.0}, (), False, 0.4)
+    told = write(Path("busy.jsonl"), [*events[:-1], idle, busy, events[-1]])
+    plain = document("replay", str(log), "--seeds", "1")["runs"][0]["lines"][1]["seconds"]
+    found = document("replay", str(told), "--policy", "edge-only", "--seeds", "1")["runs"][0]["lines"]
+    assert found[1]["seconds"] == pytest.approx(plain, rel=0.05)
+    assert found[2]["seconds"] < 50
+    others = write(Path("others.jsonl"), [TelemetryHeard("edge", {"queue_s": 50.0}, (), False, 0.3), *events])
+    waits = document("replay", str(others), "--policy", "edge-only", "--seeds", "1")["runs"][0]["lines"]
+    assert waits[2]["seconds"] > 50

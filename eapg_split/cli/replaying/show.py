@@ -15,7 +15,7 @@ from eapg_split.cli.replaying.summary import Line, lines_of, summary
 from eapg_split.cli.run_log.recorded import read_recorded
 from eapg_split.cli.text import duration, printable, size
 from eapg_split.errors import InvalidRequest
-from eapg_split.planner import is_path, resolve
+from eapg_split.planner import absolute, is_code, is_path, resolve
 from eapg_split.video import output_failure
 from simulations.recorded import RecordedRun
 from simulations.replaying import Replay, replay
@@ -79,6 +79,11 @@ def _check(options: ReplayOptions) -> None:
 
 
 def _replayed(run: RecordedRun, number: int, options: ReplayOptions) -> Replay:
+    trusted = {absolute(name) for name in options.policies}
+    if is_code(run.policy) and absolute(run.policy) not in trusted:  # a log may be a stranger's
+        raise InvalidRequest(
+            f"{run.name} ran under {run.policy!r}, which is code: name it with --policy as well, if you trust it."
+        )
     try:
         resolve(run.policy)
     except InvalidRequest as error:
@@ -86,7 +91,8 @@ def _replayed(run: RecordedRun, number: int, options: ReplayOptions) -> Replay:
             f"{run.name} ran under the policy {run.policy!r}, which cannot be had here ({error.message.rstrip('.')}):"
             " replay it where that can be loaded, for only it shows how true the replay is."
         ) from error
-    names = dict.fromkeys((run.policy, *options.policies))
+    others = [name for name in options.policies if absolute(name) != absolute(run.policy)]
+    names = dict.fromkeys((run.policy, *others))
     with ExitStack() as files:
 
         def keep(policy: str, seed: int) -> Callable[[str], object]:

@@ -42,6 +42,11 @@ from simulations.recorded import (
 T = TypeVar("T")
 _LONGEST_LINE: Final = 4096  # of a record's first line
 _LEAST_S: Final = 1e-6
+_NEAR_S: Final = 0.1  # before the run has work on a node, a look may show it
+_EVERY_S: Final = 1.0  # telemetry comes; the last look at the work may be as old
+_LONGEST_S: Final = 7 * 86_400.0  # of a run, or of anything in it
+_MOST_NODES: Final = 64
+_MOST_LOSSES: Final = 1000
 
 
 def read_recorded(path: Path) -> RecordedRun:
@@ -96,10 +101,12 @@ def _run(name: str, log: RunLog, records: _Records) -> RecordedRun:
     plans = records.of(PlanMade)
     if sum(node.tier is Tier.DEVICE for node in nodes) != 1 or not steps or not plans:
         raise ValueError("a run needs one device, a plan and steps")
+    _check_sizes(records, done.wall_s, len(nodes))
     known = {node.id for node in nodes}
     if strangers := {step.node for step in steps} - known:
         raise ValueError(f"{min(strangers)} computed and was not described")
-    looks = {node.id: _looks(node.id, records.of(TelemetryHeard), steps) for node in nodes}
+    hops = _hops(records.of(Hop), known)
+    looks = {node.id: _looks(node.id, records.of(TelemetryHeard), steps, hops) for node in nodes}
     return RecordedRun(
         name=name,
         request=request,
@@ -118,12 +125,23 @@ def _run(name: str, log: RunLog, records: _Records) -> RecordedRun:
             if each.node in known
         ),
         steps=steps,
-        hops=_hops(records.of(Hop), known),
+        hops=hops,
         losses=tuple(_losses(records)),
         looks=looks,
         resident={NodeId(look.node): look.resident for look in reversed(records.of(TelemetryHeard))},
         plans=len(plans),
     )
+
+
+def _check_sizes(records: _Records, wall_s: float, nodes: int) -> None:
+    """Raises ValueError for a run that nobody can have waited for."""
+    seconds = [wall_s]
+    for record in (*records.of(StepDone), *records.of(Hop), *records.of(PlanMade), *records.of(NodeLost)):
+        seconds += [getattr(record, name, 0.0) for name in ("seconds", "start_s", "at_s")]
+    if max(seconds) > _LONGEST_S:
+        raise ValueError("something in it lasts longer than a week")
+    if nodes > _MOST_NODES or len(records.of(NodeLost)) > _MOST_LOSSES:
+        raise ValueError(f"it has more than {_MOST_NODES} nodes or {_MOST_LOSSES} losses")
 
 
 def _with_some_prompt(request: Request) -> Request:
@@ -249,17 +267,23 @@ def _losses(records: _Records) -> Iterable[RecordedLoss]:
         yield RecordedLoss(NodeId(lost.node), lost.at_s, min(back, default=math.inf))
 
 
-def _looks(node: NodeId, events: Iterable[TelemetryHeard], steps: Iterable[RecordedStep]) -> tuple[Look, ...]:
-    """The node's looks; load and queue are those before the run itself had work there, which are others'."""
-    spans = [(step.start_s, step.start_s + step.seconds) for step in steps if step.node == node]
-    began = min((begin for begin, _ in spans), default=math.inf)
-    ended = max((end for _, end in spans), default=math.inf)
+def _looks(
+    node: NodeId,
+    events: Iterable[TelemetryHeard],
+    steps: Iterable[RecordedStep],
+    hops: Iterable[RecordedHop],
+) -> tuple[Look, ...]:
+    """The node's looks; load and queue are those before and after the run itself had work there: others'."""
+    begins = [step.start_s for step in steps if step.node == node]
+    begins += [hop.start_s for hop in hops if hop.ends[1] == node]  # its place is taken since then
+    began = min(begins, default=math.inf)
+    ended = max((step.start_s + step.seconds for step in steps if step.node == node), default=math.inf)
     found, others = list[Look](), dict[str, float]()
     for event in events:
         if event.node != node:
             continue
         readings = dict(event.readings)
-        if not began - 0.1 <= event.at_s <= ended + 1.0 or not others:
+        if not began - _NEAR_S <= event.at_s <= ended + _EVERY_S or not others:
             others = {name: readings[name] for name in ("load", "queue_s") if name in readings}
         for name in ("load", "queue_s"):
             readings.pop(name, None)
