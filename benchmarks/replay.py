@@ -31,7 +31,7 @@ Runs = Mapping[str, Sequence[RecordedRun]]
 def measure(settings: Iterable[Setting], folder: Path, *, quick: bool, kept: bool = False) -> list[Row]:
     """Rows of every setting, and of all together; the runs are recorded, unless they are `kept` in the folder."""
     rows, same, other, foretold = list[Row](), list[float](), list[float](), list[float]()
-    steps = list[float]()
+    steps, again = list[float](), list[float]()
     for number, setting in enumerate(settings):
         policies = QUICK_POLICIES if quick else setting.policies
         own = folder / f"setting{number}"
@@ -45,11 +45,13 @@ def measure(settings: Iterable[Setting], folder: Path, *, quick: bool, kept: boo
         if not quick:
             ahead, residuals = _foretold(runs)
             foretold, steps = foretold + ahead, steps + residuals
+            again += [each[1].wall_s / each[0].wall_s - 1 for each in runs.values()]
         rows.append(_row(f"replay, {setting.name}: error under the policy that ran", found[0]))
         rows.append(_row(f"replay, {setting.name}: error under another policy", found[1]))
     rows.append(_row("replay, all: error under the policy that ran", same, SAME_BAR))
     rows.append(_row("replay, all: error under another policy, which then really ran", other, OTHER_BAR))
     if foretold:
+        rows.append(_row("two real runs of one policy: the second over the first, less one", again))
         rows.append(_row("calibrate: error of foretold seconds, other runs", foretold, FORETOLD_BAR))
         rows.append(_row("calibrate: error of a step, by node and stage", steps, STEP_BAR))
     return rows
