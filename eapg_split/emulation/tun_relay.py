@@ -26,7 +26,7 @@ from eapg_split.errors import EapgError
 MAX_NODES: Final = 200  # select takes descriptors below 1024
 _AT_ONCE: Final = 64  # packets of one device, before it is another's turn
 _LEAST_SLEEP_S: Final = 0.0002  # what is due within it goes together
-_NICE: Final = -10  # a late packet is a wrong figure, and engines take all the processor they get
+_PRIORITY: Final = 1  # before all that is not in a hurry: a late packet is a wrong figure
 _DESTINATION: Final = slice(16, 20)  # in an IPv4 header
 
 
@@ -131,7 +131,7 @@ def main() -> None:
             stdin.read()
             return
     with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(_PRIORITY))
     gc.disable()  # nothing here refers to itself, and a pause would be a delay
     _say({"namespaces": relay.namespaces})
     relay.run()
