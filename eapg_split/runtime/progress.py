@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from eapg_split.errors import CorruptPayload
+from eapg_split.errors import EapgError
 from eapg_split.runtime.checkpoint import Checkpoint
 
 _log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Progress:
     async def _usable(self, checkpoint: Checkpoint) -> bool:
         try:
             await checkpoint.latent()
-        except CorruptPayload as error:
+        except EapgError as error:
             _log.warning("a checkpoint is of no use: %s", error)
             return False
         return self._leaves_budget(checkpoint)

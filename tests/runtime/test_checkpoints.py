@@ -15,19 +15,20 @@ from eapg_split.codecs import CODECS
 from eapg_split.domain.error_budget import ErrorBudget, on_the_way_db
 from eapg_split.domain.latent import Latent
 from eapg_split.domain.topology import NodeId, Tier
-from eapg_split.errors import CorruptPayload, EapgError, EngineFailure, NodeUnavailable
+from eapg_split.errors import CorruptPayload, EapgError, EngineFailure, NodeUnavailable, Unsupported
 from eapg_split.planner import resolve
 from eapg_split.planner.checkpoints import Checkpoints
 from eapg_split.planner.link_rates import Network
 from eapg_split.planner.routes import Routes
 from eapg_split.runtime.arriving import ArrivingCheckpoints
-from eapg_split.runtime.checkpoint import KeptTensor
+from eapg_split.runtime.checkpoint import Checkpoint, KeptTensor
 from eapg_split.runtime.events import CheckpointCame, CheckpointKept, PlanMade, SegmentEvent, StepDone
 from eapg_split.runtime.handoff import Outgoing
 from eapg_split.runtime.job import Job
 from eapg_split.runtime.loopback import LoopbackPeer
 from eapg_split.runtime.neighbours import Neighbours
 from eapg_split.runtime.peer import Emit, NodeDescription, Onward, Peer, SegmentDone, SegmentOrder
+from eapg_split.runtime.progress import Progress
 from eapg_split.runtime.recall import Recall
 from eapg_split.runtime.worker import Worker
 from tests.nodes import SMALL, STEPS, coded, grpc_peer, order, toy_worker, undivided
@@ -219,6 +220,18 @@ async def test_bytes_that_cost_money_are_spent_only_where_somebody_asked(
         edge.worker.thread.close()
         assert {order.checkpoints for order in edge.orders} == {told}
         assert (result.done.checkpoints > 0) == (how is Checkpoints.ALWAYS)
+
+
+@pytest.mark.parametrize("error", [CorruptPayload("no"), Unsupported("never heard of it")])
+async def test_a_state_that_came_home_and_cannot_be_decoded_is_not_gone_on_from(error: EapgError) -> None:
+    class Useless(Checkpoint):
+        async def latent(self) -> Latent:
+            raise error
+
+    progress = Progress(Checkpoint(3, CODECS, {}), lambda checkpoint: None)
+    progress.add(Useless(5, CODECS, {}))
+    assert await progress.fall_back() == 0
+    assert progress.newest.step == 3
 
 
 @pytest.mark.parametrize("gone", [True, False])
