@@ -1,4 +1,4 @@
-"""Puts a benchmark's rows into docs/benchmarks.md: python benchmarks/fill_docs.py wire FILE.json
+"""Puts a benchmark's rows into its page below docs/: python benchmarks/fill_docs.py wire FILE.json
 
 The table between `<!-- NAME -->` and `<!-- end NAME -->` is replaced.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 DOCS: Final = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
+_PAGES: Final = {"emulation": "validation.md"}  # of those that stand elsewhere
 _HEAD: Final = "| figure | ours | beside | bar | holds |\n|---|---|---|---|---|\n"
 
 
@@ -48,7 +49,7 @@ def main() -> int:
     parser.add_argument(
         "name",
         help="first_light, quality, wire, planner_speed, planner_replay, planner_live, simulator, replay,"
-        " emulated_links or faults",
+        " emulated_links, emulation or faults",
     )
     parser.add_argument(
         "rows",
@@ -59,11 +60,12 @@ def main() -> int:
     options = parser.parse_args()
     try:
         rows = {row["figure"]: row for path in options.rows for row in json.loads(path.read_bytes())}
-        page = filled(DOCS.read_text(encoding="utf-8"), options.name, list(rows.values()))
+        path = DOCS.with_name(_PAGES.get(options.name, DOCS.name))
+        page = filled(path.read_text(encoding="utf-8"), options.name, list(rows.values()))
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
-    DOCS.write_text(page, encoding="utf-8")
+    path.write_text(page, encoding="utf-8")
     return 0
 
 

@@ -2,7 +2,7 @@
 
     python benchmarks/replay.py [--quick] [--json FILE] [--keep FOLDER | --logs FOLDER]
 
-Nodes of given speeds wait instead of computing (`planner_paced`), so that three of them fit on a small machine;
+Nodes of given speeds wait instead of computing (`emulation.paced`), so that three of them fit on a small machine;
 everything else is the product. Three things are asked of the logs: what the policy that ran would have taken, what
 another policy would have taken (which then really ran), and what models fitted to the first round say of the second.
 """
