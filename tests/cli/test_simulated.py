@@ -14,6 +14,7 @@ from eapg_split.cli.app import app
 from eapg_split.cli.simulated.jobs_table import schema
 from eapg_split.cli.simulated.places import network
 from eapg_split.cli.simulated.progress import shown
+from eapg_split.cli.simulated.style import line_style
 from eapg_split.domain.topology import NodeId
 from simulations.building import build
 from simulations.scenario import parse_scenario, shipped
@@ -163,3 +164,8 @@ def test_a_bar_says_how_far_the_runs_are(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("sys.stderr", terminal)
     assert list(shown(iter("abc"), 3)) == ["a", "b", "c"]
     assert "3/3" in terminal.getvalue()
+
+
+def test_policies_look_different_for_longer_than_there_are_colours() -> None:
+    looks = [line_style(number) for number in range(16)]
+    assert len({(look["color"], look["linestyle"]) for look in looks}) == len(looks)

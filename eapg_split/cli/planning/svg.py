@@ -1,6 +1,7 @@
 """Pictures that stand alone: SVG with its own background, light, and dark where the reader's screen is."""
 
 import html
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
@@ -22,7 +23,10 @@ _INKS: Final = {
     MUTED: ("#616a75", "#98a2ad"),
     LINE: ("#dfe2e6", "#31373e"),
 }
-_HEAD: Final = 0.8  # inches
+_HEAD: Final = 0.8  # inches, as all below
+_LEGEND_ROW: Final = 0.18
+_ENTRY: Final = 0.42  # of a legend, besides its words
+_LETTER: Final = 0.06
 _ON_LIGHT: Final = "#14171a"
 _ON_DARK: Final = "#ffffff"
 
@@ -62,7 +66,10 @@ def head(figure: "Figure", title: str, below: str, entries: "Sequence[Artist]") 
     width, height = figure.get_size_inches()
     engine = figure.get_layout_engine()
     assert isinstance(engine, ConstrainedLayoutEngine)
-    engine.set(rect=(0.06 / width, 0.06 / height, 1 - 0.18 / width, 1 - (_HEAD + 0.1) / height))
+    needed = sum(_ENTRY + _LETTER * len(str(entry.get_label())) for entry in entries)
+    rows = max(1, math.ceil(needed / (width - 0.3)))
+    room = _HEAD + 0.1 + _LEGEND_ROW * (rows - 1)
+    engine.set(rect=(0.06 / width, 0.06 / height, 1 - 0.18 / width, 1 - room / height))
     for words, at, size, colour in ((title, 0.3, 12.5, INK), (below, 0.53, 9, MUTED)):
         text = figure.text(0.14 / width, 1 - at / height, words, fontsize=size, color=colour, va="baseline")
         text.set_in_layout(False)
@@ -75,7 +82,7 @@ def head(figure: "Figure", title: str, below: str, entries: "Sequence[Artist]") 
         handlelength=1.3,
         handletextpad=0.5,
         columnspacing=1.4,
-        ncols=max(1, len(entries)),
+        ncols=max(1, math.ceil(len(entries) / rows)),
         frameon=False,
         fontsize=9,
     )

@@ -41,7 +41,8 @@ def colour(number: int) -> str:
 
 def line_style(number: int) -> dict[str, Any]:
     """Of the policy of that number: its colour, and a dash so that lines that lie on each other are seen."""
-    return {"color": colour(number), "linestyle": _DASHES[number % len(_DASHES)], "linewidth": 1.9}
+    dash = _DASHES[(number + number // len(POLICIES)) % len(_DASHES)]  # another where colours begin again
+    return {"color": colour(number), "linestyle": dash, "linewidth": 1.9}
 
 
 def entries(labels: Sequence[str]) -> list["Line2D"]:
