@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from simulations.building import build
 from simulations.faults import Fault
 from simulations.scenario import parse_scenario
 from simulations.simulation import Setup
+from tests.emulation.privileges import privileged
 
 SCENARIO = """
 title = "A phone and a box"
@@ -81,12 +83,17 @@ def ours(word: str) -> list[int]:
     ]
 
 
+NETWORKS = ["user", pytest.param("namespaces", marks=privileged)]
+
+
 @pytest.mark.cluster
+@pytest.mark.parametrize("network", NETWORKS)
 def test_an_emulation_stands_beside_its_simulation_and_leaves_nothing(
-    scenario: Path, temporary: Path, tmp_path: Path
+    scenario: Path, temporary: Path, tmp_path: Path, network: str
 ) -> None:
     out = tmp_path / "out"
-    options = ["--policy", "edge-only", "--beside-simulation", "--json", "--out", str(out)]
+    options = ["--network", network]
+    options += ["--policy", "edge-only", "--beside-simulation", "--json", "--out", str(out)]
     result = CliRunner().invoke(app, ["emulate", str(scenario), *options])
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)["policies"]["edge-only"]
@@ -115,6 +122,24 @@ def test_a_signal_ends_all_of_it(scenario: Path, temporary: Path, number: int) -
     assert process.returncode == 128 + number, words
     assert list(temporary.iterdir()) == []
     assert ours(str(temporary)) == []
+
+
+@pytest.mark.cluster
+@pytest.mark.slow
+@pytest.mark.parametrize("network", NETWORKS)
+def test_not_even_a_kill_leaves_anything(scenario: Path, temporary: Path, network: str) -> None:
+    scenario.write_text(SCENARIO.replace("at_s = [0, 0.5]", "at_s = [0, 300]"))
+    command = [sys.executable, "-m", "eapg_split.cli", "emulate", str(scenario), "--network", network]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        while len(ours(str(temporary))) < 3:  # the relay and the daemons
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.kill()
+    until = time.monotonic() + 30
+    while ours(str(temporary)) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert ours(str(temporary)) == []
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from eapg_split.errors import NodeUnavailable, Unsupported
 from simulations.building import build
 from simulations.scenario import parse_scenario
 from simulations.world import Layout
+from tests.emulation.privileges import privileged
 
 PHONE, BOX, CLOUD = NodeId("phone"), NodeId("box"), NodeId("cloud")
 RATE, DELAY_S = 20e6, 0.01
@@ -51,19 +52,6 @@ to = "cloud"
 rate_mbps = 50
 delay_ms = 5
 """
-
-
-def _missing() -> str:
-    try:
-        for descriptor in tun.new_namespace(IPv4Interface("198.18.0.1/15")):
-            os.close(descriptor)
-    except Unsupported as error:
-        return error.message
-    return ""
-
-
-MISSING = _missing()
-privileged = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 
 
 def _layout() -> Layout:
