@@ -92,14 +92,8 @@ def simulate(
         policies = [name.strip() for name in policy.split(",") if name.strip()] or list(chosen.policies)
         beside = Wanted(pictures, job)
         check_wanted(beside, out)
-        wanted = tasks(
-            chosen,
-            policies,
-            range(1, (seeds or chosen.seeds) + 1),
-            until_s=until or chosen.until_s,
-            jobs=jobs or None,
-            folder=out,
-        )
+        numbers, end_s = range(1, (seeds or chosen.seeds) + 1), until or chosen.until_s
+        wanted = tasks(chosen, policies, numbers, until_s=end_s, jobs=jobs or None, folder=out)
         make_out(out)
         processes = min(MAX_PROCESSES, parallel or os.cpu_count() or 1)
         runs = list(shown(replicate(wanted, processes, ray), len(wanted)))
