@@ -19,6 +19,7 @@ from eapg_split.rpc import convert, convert_handoff, convert_job, convert_outloo
 from eapg_split.rpc.v1 import common_pb2, job_pb2, node_pb2, outlook_pb2
 from eapg_split.runtime.events import JobEvent, PlanMade, PreviewFrame
 from eapg_split.runtime.handoff import Coded, Declaration, HeldThere, Item, SameAsBefore, SameAsInput
+from eapg_split.runtime.observed import TelemetryHeard
 from eapg_split.runtime.peer import Onward, SegmentOrder
 from eapg_split.runtime.recall import HandBack
 from tests.fuzz.fuzz import inputs
@@ -46,6 +47,11 @@ PREVIEWS: Final = st.builds(
 )
 
 
+HEARD: Final = st.fixed_dictionaries(
+    {}, optional={name: st.floats(max(0.0, low), high) for name, (low, high) in RANGES.items()}
+)
+
+
 def any_of(annotation: Any) -> st.SearchStrategy[Any]:
     """Values of a field's type."""
     origin, inner = get_origin(annotation), get_args(annotation)
@@ -66,6 +72,8 @@ def test_job_events(kind: type) -> None:
     values: st.SearchStrategy[Any] = PREVIEWS if kind is PreviewFrame else any_of(kind)
     if kind is PlanMade:
         values = values.filter(lambda made: made.segments)
+    if kind is TelemetryHeard:  # readings of no known name, or beyond their ranges, are left out
+        values = st.builds(dataclasses.replace, values, readings=HEARD)
 
     @FEW
     @given(values)
