@@ -21,7 +21,6 @@ _ROW: Final = 0.27  # inches
 _HEAD_ROWS: Final = 4.9
 _BAR: Final = 0.62
 _MOST_LOSSES: Final = 100
-_LETTER: Final = 0.0085  # of the width of the picture that a letter of a reason takes
 _LOST: Final = "#c0182b"
 _ENDS: Final = {
     "done": "done after {}",
