@@ -104,9 +104,10 @@ class StageChoices:
         return None
 
     def take(self, node: int, codec: int) -> None:
-        """Takes row `node` with row `codec` of the choice. An illegal node is replaced by who has the state, else by
+        """Takes row `node` with row `codec` of the choice.
 
-        the first legal one; an illegal codec by the one that was asked for.
+        An illegal node is replaced by who has the state, else by the first legal one; an illegal codec by the one that
+        was asked for.
         """
         legal = self._legal()
         named = CODECS[codec] if 0 <= codec < len(CODECS) else ""
