@@ -277,7 +277,7 @@ class Flying:
         raw = self._owner.workload.spec_after(step - 1).raw_bytes if step else 0
         parts, bits = raw // PART_RAW_BYTES + 1, codec.bits[step]
         encode_s, decode_s = codec.encode_s[step], codec.decode_s[step]
-        began_s = self._kernel.now_s + encode_s / parts
+        began_s = 0.0
 
         def sent() -> None:
             flow_s = self._kernel.now_s - began_s
@@ -292,7 +292,10 @@ class Flying:
         flow: Flow
 
         def begin() -> None:
-            nonlocal flow
+            nonlocal flow, began_s
+            if not flight.open:
+                return
+            began_s = self._kernel.now_s
             flow = self._world.media.send(way.media, bits + ahead, sent)
             flight.flows.append(flow)
             if first:
@@ -301,7 +304,10 @@ class Flying:
                     source.id, target.id, flow, int(bits / 8), parts, now_s, seen_s=now_s
                 )
 
-        self._later(encode_s / parts, begin)
+        def in_turn() -> None:
+            self._world.prober(self._site).when_free(target.id, begin)
+
+        self._later(encode_s / parts, in_turn if first else begin)
 
     def _saw(
         self,

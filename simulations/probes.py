@@ -63,6 +63,14 @@ class Prober:
         assumed = assumed_link(nodes[own].spec.tier, nodes[node].spec.tier)
         return self._site.device.rates.bits_per_s(own, node) or assumed.bits_per_s
 
+    def when_free(self, node: NodeId, call: Callable[[], None]) -> None:
+        """Calls once nothing of a look is on its way to a node: what is said on one connection comes in order."""
+        look = self._looks.get(node)
+        if look is None or not look.sends:
+            call()
+        else:
+            look.behind.append(call)
+
     def over(self, node: NodeId) -> None:
         """A look has ended."""
         self._looks.pop(node, None)
@@ -85,6 +93,8 @@ class _Look:
         self._began_s, self._sent_s, self._size = kernel.now_s, kernel.now_s, 1
         self._flow: Flow | None = None
         self._open = True
+        self.sends = False  # whether a train is on its way there
+        self.behind: list[Callable[[], None]] = []  # what waits for that
         kernel.at(kernel.now_s + PATIENCE_S, self._too_late)
         self._after(sum(way.delay_s for way in self._ways), self._came_back)
 
@@ -110,9 +120,17 @@ class _Look:
             self._close()
             return
         self._size, self._sent_s = size, self._kernel.now_s
+        self.sends = True
         self._flow = self._media.send(self._ways[0].media, 8.0 * size, self._there)
 
+    def _let_pass(self) -> None:
+        self.sends = False
+        behind, self.behind = self.behind, []
+        for call in behind:
+            call()
+
     def _there(self) -> None:
+        self._let_pass()
         self._saw(self._site.device.id, self._node, self._sent_s)
         back_s = self._kernel.now_s
         self._flow = self._media.send(self._ways[1].media, 8.0 * self._size, lambda: self._back(back_s))
@@ -145,4 +163,5 @@ class _Look:
 
     def _close(self) -> None:
         self._open = False
+        self._let_pass()
         self._prober.over(self._node)
