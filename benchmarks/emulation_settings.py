@@ -127,7 +127,14 @@ _HOT: Final = "\n[nodes.device.battery]\ncharge = 0.5\n[nodes.device.heat]\nair_
 
 SETTINGS: Final = (
     _setting("a device alone", "device-only", _clips(3), _nodes(), _links(10)),
-    _setting("0.5 Mbit/s", "cloud-only", _clips(3, gap_s=11), _nodes(cloud=3e10), _links(0.5), quick=True),
+    _setting(
+        "0.5 Mbit/s, metered",
+        "cloud-only",
+        _clips(4, gap_s=8),
+        _nodes(cloud=6e10, device_more='technology = "lte"'),
+        _links(0.5),
+        quick=True,
+    ),
     _setting("200 Mbit/s", "cloud-only", _clips(5, gap_s=6), _nodes(cloud=1e11), _links(200)),
     _setting("2 Mbit/s, 80 ms", "pyramid", _clips(3), _nodes(), _links(2, 80)),
     _setting("50 Mbit/s", "pyramid", _clips(3), _nodes(), _links(50), quick=True),
@@ -179,7 +186,7 @@ SETTINGS: Final = (
         _links(10),
     ),
     _setting(
-        "an edge that dies", "edge-only", _clips(3, gap_s=16), _nodes(), _links(10), _DEATH.format(at_s=2.0)
+        "an edge that dies", "edge-only", _clips(3, gap_s=16), _nodes(), _links(10), _DEATH.format(at_s=0.9)
     ),
     _setting("a hot device on battery", "pyramid", _clips(3, gap_s=14), _nodes(device_more=_HOT), _links(10)),
 )
