@@ -48,7 +48,11 @@ def _unrolled(request: Request) -> Workload:
 
 
 class Inline(SerialThread):
-    """Calls at once."""
+    """Calls at once, without a thread: those of so many workers would pile up."""
+
+    def __init__(self) -> None:
+        super().__init__("none")
+        self.close()
 
     async def run(self, call: Callable[[], T], turn: tuple[str, str] | None = None) -> T:
         del turn
@@ -61,5 +65,8 @@ ENGINE: Final = _Still(ToyNetworks(), kind="toy")
 def still_worker(name: str, tier: Tier, limits: Limits | None = None) -> Worker:
     """A node that computes nothing, at once."""
     worker = toy_worker(name, tier, limits=limits, engine=lambda: ENGINE)
-    worker.thread = Inline("engine")
+    worker.thread.close()
+    worker.thread = Inline()
+    worker.senses.close()
+    worker.senses._thread = Inline()
     return worker
