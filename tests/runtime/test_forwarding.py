@@ -113,6 +113,32 @@ async def test_a_state_goes_on_past_the_device(kind: str, policy: str, sha: str)
     assert all(result.done.peak_rss_bytes.values())
 
 
+@pytest.mark.usefixtures("always")
+@pytest.mark.parametrize("kind", ["loopback", "grpc"])
+async def test_a_state_does_not_go_on_to_a_node_that_has_handed_it_on(kind: str, sha: str) -> None:
+    """That node has the session's first order still, which a second one would end."""
+    plan = {5: "edge", 6: "cloud", 7: "edge", 8: "edge"}
+    async with nodes(kind) as found:
+        found.cloud.neighbours = Neighbours([LoopbackPeer(found.edge)])
+        result = await run_prepared(job(Once(plan, plan, 99)), *found.peers)
+    assert result.done.frames_sha256 == sha
+    assert result.ran == [
+        ("device", 0, 5),
+        ("edge", 5, 6),
+        ("cloud", 6, 7),
+        ("edge", 7, 9),
+        ("device", 9, 10),
+    ]
+    assert ends(result.done.hops) == [
+        ("device", "edge", 5),
+        ("edge", "cloud", 6),
+        ("cloud", "edge", 7),
+        ("edge", "device", 7),
+        ("device", "edge", 7),
+        ("edge", "device", 9),
+    ]
+
+
 @pytest.mark.parametrize("codec", ["int8", "clean", "auto"])
 async def test_a_lossy_result_is_relayed_as_it_came(codec: str) -> None:
     async with nodes("loopback") as found:
