@@ -20,7 +20,7 @@ from eapg_split.runtime.recall import HandBack, Recall
 from eapg_split.runtime.worker import Worker
 from tests.nodes import coded, grpc_peer, ignore, order, state_of, toy_worker, undivided
 from tests.runtime.test_coordinator import run_job, run_prepared
-from tests.runtime.test_replanning import Once, is_whole, job
+from tests.runtime.test_replanning import Once, is_whole, job, whose_states_stay
 from tests.toy_engine import open_engine, open_slow_engine
 
 PLAN = {5: "edge", 6: "edge", 7: "cloud", 8: "cloud"}
@@ -184,7 +184,7 @@ async def test_another_plan_while_a_state_is_handed_on(step: int, sha: str) -> N
 @pytest.mark.parametrize("failures", [1, 99])
 async def test_where_handing_on_fails_the_state_comes_home(failures: int, sha: str) -> None:
     async with nodes("loopback", failures=failures) as found:
-        result = await run_prepared(job(Once(PLAN, PLAN, 99)), *found.peers)
+        result = await run_prepared(whose_states_stay(job(Once(PLAN, PLAN, 99))), *found.peers)
     assert result.done.frames_sha256 == sha
     assert result.ran == [("device", 0, 5), ("edge", 5, 7), ("cloud", 7, 9), ("device", 9, 10)]
     assert ends(result.done.hops)[-4:] == [
@@ -232,7 +232,7 @@ async def test_a_state_that_stands_still_between_them_comes_home(
 
     async with nodes("loopback") as found:
         found.edge.neighbours = Neighbours([Frozen(found.cloud)])
-        result = await run_prepared(job(Once(PLAN, PLAN, 99)), *found.peers)
+        result = await run_prepared(whose_states_stay(job(Once(PLAN, PLAN, 99))), *found.peers)
     assert result.done.frames_sha256 == sha
     assert ("edge", "device", 7) in ends(result.done.hops)
     assert result.ran == [("device", 0, 5), ("edge", 5, 7), ("cloud", 7, 9), ("device", 9, 10)]
