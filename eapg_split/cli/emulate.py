@@ -94,8 +94,10 @@ def emulate(
             resolve(name)
         if engine not in (PACED, *KINDS):
             raise InvalidRequest(f"There is no engine {engine!r}: choose paced or one of {', '.join(KINDS)}.")
+        kind = _kind(network)
         until_s = until or chosen.until_s
         make_out(out)
+        typer.echo(f"{len(names) * seeds} runs in real time{_at_most(until_s)}.", err=True)
         found = [_Runs(name, [], []) for name in names]
         most = jobs or None
         for number, runs in enumerate(found):
@@ -108,7 +110,7 @@ def emulate(
                     seed=seed,
                     until_s=until_s,
                     jobs=most,
-                    network=_kind(network),
+                    network=kind,
                     engine=engine,
                 )
                 run = _watched(start, f"{runs.policy}, seed {seed}")
@@ -127,6 +129,10 @@ def emulate(
             typer.echo(text)
         else:
             _show(chosen, found, beside=beside_simulation)
+
+
+def _at_most(until_s: float) -> str:
+    return "" if math.isinf(until_s) else f", of {until_s:.0f} s at most each"
 
 
 def _setup(scenario: "Scenario", seed: int, *, quiet: bool) -> "Setup":
