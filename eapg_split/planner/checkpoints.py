@@ -1,5 +1,6 @@
 """When a state is worth its way home while its segment goes on: then little is computed twice if the node is lost."""
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
@@ -67,12 +68,18 @@ class Journeys:
     def expected(self, raw_bytes: int) -> Journey:
         """As the best of the last ones, in proportion where this state is smaller.
 
-        A larger one is taken to go as fast, as most of a short journey is delay: its own will tell.
+        What a larger one has more goes at the rate of the link, where that is known: much of a short journey is delay.
         """
         if not self._last:
             return Journey(8 * raw_bytes / (DOUBT * self._bits_per_s) if self._bits_per_s else 0.0, 0.0)
-        shares = [(min(1.0, raw_bytes / each), journey) for each, journey in self._last]
-        return Journey(
-            min(share * journey.home_s for share, journey in shares),
-            min(share * journey.encode_s for share, journey in shares),
-        )
+        told = [self._told_by(journey, went, raw_bytes) for went, journey in self._last]
+        return Journey(min(each.home_s for each in told), min(each.encode_s for each in told))
+
+    def _told_by(self, journey: Journey, went_bytes: int, raw_bytes: int) -> Journey:
+        """What the journey of other bytes tells of these."""
+        share, further_s = min(1.0, raw_bytes / went_bytes), 0.0
+        if raw_bytes > went_bytes and self._bits_per_s:
+            seen_bits_per_s = 8 * went_bytes / journey.home_s if journey.home_s > 0 else math.inf
+            best_bits_per_s = DOUBT * max(self._bits_per_s, seen_bits_per_s)
+            further_s = 8 * (raw_bytes - went_bytes) / best_bits_per_s
+        return Journey(share * journey.home_s + further_s, share * journey.encode_s)

@@ -40,7 +40,6 @@ def test_journeys_are_expected_to_be_like_the_best_of_the_last_ones() -> None:
     journeys.took(1000, Journey(0.2, 0.02))
     assert journeys.expected(1000) == Journey(0.2, 0.02)
     assert journeys.expected(500) == Journey(0.1, 0.01)
-    assert journeys.expected(10**6) == Journey(0.2, 0.02)  # most of a short one is delay
     for _ in range(2):
         journeys.took(1000, Journey(9.0, 0.5))  # by chance
         assert journeys.expected(1000) == Journey(0.2, 0.02)
@@ -48,6 +47,18 @@ def test_journeys_are_expected_to_be_like_the_best_of_the_last_ones() -> None:
     assert journeys.expected(1000) == Journey(9.0, 0.5)
     journeys.took(0, Journey(0.0, 0.0))  # all of it was named, which says nothing
     assert journeys.expected(1000) == Journey(9.0, 0.5)
+
+
+def test_a_larger_state_takes_what_its_further_bytes_take_on_the_link() -> None:
+    journeys = Journeys(1e6)
+    journeys.took(1000, Journey(0.2, 0.02))
+    assert journeys.expected(501_000) == Journey(1.2, 0.02)  # four seconds, were it as it is believed to be
+    fast = Journeys(1e6)
+    fast.took(100_000, Journey(0.1, 0.02))
+    assert fast.expected(500_000).home_s == pytest.approx(0.2)  # it showed that it is better
+    unknown = Journeys()
+    unknown.took(1000, Journey(0.2, 0.02))
+    assert unknown.expected(10**6) == Journey(0.2, 0.02)
 
 
 @pytest.mark.parametrize(("step_s", "bits_per_s"), [(0.1, 20e6), (0.1, 100e6), (1.0, 4e6)])
