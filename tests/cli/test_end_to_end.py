@@ -190,7 +190,7 @@ def test_a_killed_command_leaves_no_daemon(tmp_path: Path) -> None:
     process.communicate(timeout=30)
     log = read_log(tmp_path / "run.jsonl")
     assert log.unfinished
-    assert isinstance(log.lines[0].record, PlanMade)
+    assert any(isinstance(line.record, PlanMade) for line in log.lines)
     limit = time.monotonic() + 20
     while daemons_of(tmp_path) and time.monotonic() < limit:
         time.sleep(0.1)
