@@ -19,6 +19,7 @@ class Peer:
 
     def start(self, fields: Fields, array: Array) -> Reply:
         ray.init(
+            address="local",
             num_cpus=3,
             include_dashboard=False,
             object_store_memory=STORE_BYTES,

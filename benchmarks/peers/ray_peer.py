@@ -25,6 +25,7 @@ class Peer:
 
     def start(self, fields: Fields, array: Array) -> Reply:
         ray.init(
+            address="local",
             num_cpus=2,
             include_dashboard=False,
             object_store_memory=STORE_BYTES,
