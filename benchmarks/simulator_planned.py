@@ -79,11 +79,11 @@ def planned(*, quick: bool) -> Iterator[Row]:
 
 
 def _whole(*, quick: bool) -> Iterator[Row]:
-    """Whole jobs with links that are shared, telemetry, and looks at the plan after every step."""
+    """Whole jobs with links that are shared, telemetry, and looks at the plan as they go."""
     devices, jobs = (100, 200) if quick else (1000, 5000)
     world, seconds = timed(devices, jobs)
     done = sum(job.end is End.DONE for job in world.outcomes)
-    label = f"the same as whole jobs that look at their plan after every step, {jobs} jobs: jobs/s"
+    label = f"the same as whole jobs that look at their plan as they go, {jobs} jobs: jobs/s"
     beside = {"events/s": round(world.events / seconds), "jobs done": done}
     yield Row(label, round(jobs / seconds), beside)
 
