@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -75,3 +76,8 @@ async def health_of(address: str, *, until: int, service: str = "") -> None:
     async with asyncio.timeout(20), watched_health(address, service) as said:
         while await said.get() != until:
             pass
+
+
+def hear_ctrl_c() -> None:
+    """For `preexec_fn`: where the tests run in a shell's background, what they start would ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -18,6 +18,7 @@ import pytest
 from eapg_split.cli.report_page import write_report
 from eapg_split.cli.run_log import PreviewPicture, read_log
 from eapg_split.runtime.events import Hop, JobDone, PlanMade, StepDone
+from tests.daemons import hear_ctrl_c
 
 ROOT = Path(__file__).resolve().parents[2]
 TOY = "tests.toy_engine:open_engine"
@@ -62,13 +63,8 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=_hear_ctrl_c,
+        preexec_fn=hear_ctrl_c,
     )
-
-
-def _hear_ctrl_c() -> None:
-    """Where the tests run in a shell's background, what they start would ignore it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -22,6 +22,7 @@ from simulations.building import build
 from simulations.faults import Fault
 from simulations.scenario import parse_scenario
 from simulations.simulation import Setup
+from tests.daemons import hear_ctrl_c
 from tests.emulation.privileges import privileged
 
 SCENARIO = """
@@ -114,7 +115,9 @@ def test_an_emulation_stands_beside_its_simulation_and_leaves_nothing(
 def test_a_signal_ends_all_of_it(scenario: Path, temporary: Path, number: int) -> None:
     scenario.write_text(SCENARIO.replace("at_s = [0, 0.5]", "at_s = [0, 300]"))
     command = [sys.executable, "-m", "eapg_split.cli", "emulate", str(scenario), "--policy", "device-only"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True) as process:
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, start_new_session=True, preexec_fn=hear_ctrl_c
+    ) as process:
         while len(ours(str(temporary))) < 2:  # the daemons are there
             assert process.poll() is None
         process.send_signal(number)

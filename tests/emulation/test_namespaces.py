@@ -22,6 +22,7 @@ from eapg_split.errors import NodeUnavailable, Unsupported
 from simulations.building import build
 from simulations.scenario import parse_scenario
 from simulations.world import Layout
+from tests.daemons import hear_ctrl_c
 from tests.emulation.privileges import privileged
 
 PHONE, BOX, CLOUD = NodeId("phone"), NodeId("box"), NodeId("cloud")
@@ -243,6 +244,7 @@ def test_nothing_is_left_behind_whatever_ends_it(tmp_path: Path, ends: signal.Si
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        preexec_fn=hear_ctrl_c,
     ) as process:
         assert process.stdout is not None
         made = set(json.loads(process.stdout.readline()))
