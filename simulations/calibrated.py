@@ -129,11 +129,7 @@ def _until_s(runs: Sequence[RecordedRun]) -> float:
 
 
 def _node(node: NodeFit, runs: Sequence[RecordedRun]) -> dict[str, Any]:
-    costs = (
-        next(each.costs for run in runs for each in run.nodes if each.id == node.id)
-        if any(each.id == node.id for run in runs for each in run.nodes)
-        else {}
-    )
+    costs = next((each.costs for run in runs for each in run.nodes if each.id == node.id), {})
     needed = [stage for run in runs for stage in run.workload.stages]
     names = list(dict.fromkeys(stage.name for stage in needed))
     rates = {

@@ -12,7 +12,7 @@ import numpy as np
 from eapg_split.domain.topology import Ends, NodeId, Tier
 from eapg_split.domain.workload import Stage
 from eapg_split.planner.priors import assumed_link
-from simulations.logged import delay_s
+from simulations.logged import delay_s, nothing_seen
 from simulations.paces import deviation, pause_s
 from simulations.recorded import RecordedNode, RecordedRun, RecordedSample, RecordedStep
 from simulations.strain import Strain, strain_of
@@ -108,7 +108,10 @@ def calibrate(runs: Sequence[RecordedRun]) -> Calibration:
     links = tuple(_link(each, samples, runs) for each, samples in seen if samples)
     unseen = [each for each, samples in seen if not samples]
     residuals = (*_step_residuals(nodes, runs), *_link_residuals(links, runs))
-    notes = [*_few(nodes, links), *(_assumed(each, tiers) for each in unseen)]
+    notes = [
+        *_few(nodes, links),
+        *(nothing_seen(each, assumed_link(*(tiers[end] for end in each))) for each in unseen),
+    ]
     around_s = median(_around_s(run) for run in runs)
     return Calibration(tuple(runs), nodes, links, tuple(residuals), around_s, tuple(notes))
 
@@ -297,11 +300,3 @@ def _few(nodes: Iterable[NodeFit], links: Iterable[LinkFit]) -> Iterable[str]:
             yield f"Only {link.count} samples of the link {way}."
         elif link.sigma > _LEAST_SIGMA and not link.memory_s:
             yield f"Too few samples of the link {way} one after the other to say for how long its rate stays."
-
-
-def _assumed(ends: Ends, tiers: Mapping[NodeId, Tier]) -> str:
-    prior = assumed_link(tiers[ends[0]], tiers[ends[1]])
-    return (
-        f"Nothing was seen of the link from {ends[0]} to {ends[1]}: it has the {prior.bits_per_s / 1e6:g} Mbit/s that"
-        " planners assume."
-    )

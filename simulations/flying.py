@@ -11,8 +11,6 @@ from eapg_split.domain.workload import Workload
 from eapg_split.errors import CapacityExceeded, EapgError, NodeUnavailable
 from eapg_split.planner.estimates import CodecEstimate
 from eapg_split.planner.link_rates import LEAST_BYTES
-from eapg_split.planner.models.radio import RADIOS
-from eapg_split.planner.priors import RADIO
 from simulations.flights import Flight, Sending
 from simulations.homecoming import Homecoming
 from simulations.links import Flow
@@ -333,7 +331,7 @@ class Flying:
         """Bytes have gone over links for the job, and perhaps by its device's radio."""
         self._owner.outcome.sent_bytes += size_bytes
         if own is not None:
-            radio = RADIOS[own.spec.technology] if own.spec.technology is not None else RADIO
+            radio = own.spec.radio
             joules = (radio.sending if sends else radio.receiving).joules(size_bytes, seconds)
             own.body.spend(joules)
             self._owner.outcome.energy_j += joules

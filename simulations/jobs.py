@@ -31,7 +31,7 @@ from eapg_split.planner.policy import Occasion, StepMeasured, TransferMeasured, 
 from simulations.asking import Asked
 from simulations.flights import Flight
 from simulations.flying import Flying
-from simulations.outcomes import End, Outcome
+from simulations.outcomes import End, Outcome, Placed, switches
 from simulations.probes import FIRST_LOOK_S
 from simulations.replanning import Replanner
 from simulations.sites import Site
@@ -58,7 +58,7 @@ class JobRun:
         self._state: State = Opened(self.workload.steps)
         self._flying: Flying | None = None
         self._flight: Flight | None = None
-        self._placed: tuple[tuple[NodeId, int], ...] = ()
+        self._placed: Placed = ()
         self._holder: NodeId | None = None  # who computed the last step
         self.outcome = Outcome(number, demand.name, policy_name, site.device.id, world.kernel.now_s)
 
@@ -279,11 +279,9 @@ class JobRun:
         self._note_end()
 
     def _note_plan(self, plan: Plan, reason: str) -> None:
-        """Records a plan; a switch is one that computes elsewhere than the one before it said."""
-        start = plan.start_step
+        """Records a plan."""
         placed = tuple((part.node, part.stop_step) for part in plan.segments)
-        before = tuple(part for part in self._placed if part[1] > start)
-        self.outcome.switches += bool(self._placed) and placed != before
+        self.outcome.switches += switches(self._placed, placed, plan.start_step)
         self._placed = placed
         segments = [[part.node, part.start_step, part.stop_step] for part in plan.segments]
         self._note("plan", segments=segments, reason=reason)

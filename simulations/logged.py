@@ -11,7 +11,7 @@ import numpy as np
 from eapg_split.domain.telemetry import LinkSight
 from eapg_split.domain.topology import Ends, Node, Topology
 from eapg_split.planner import resolve
-from eapg_split.planner.estimates import CodecEstimate
+from eapg_split.planner.estimates import CodecEstimate, LinkEstimate
 from eapg_split.planner.outlook import Outlook, codec_options
 from eapg_split.planner.priors import assumed_link
 from simulations.arrivals import Listed
@@ -104,15 +104,20 @@ def _links(run: RecordedRun) -> tuple[dict[str, RateTrace], dict[Ends, Way], lis
         samples = samples_of(run, ends)
         prior = assumed_link(tiers[ends[0]], tiers[ends[1]])
         if not samples:
-            notes.append(
-                f"Nothing was seen of the link from {ends[0]} to {ends[1]}: it has the {prior.bits_per_s / 1e6:g}"
-                " Mbit/s that planners assume."
-            )
+            notes.append(nothing_seen(ends, prior))
         media[f"{ends[0]}>{ends[1]}"] = (
             rates_over_time(samples) if samples else RateTrace(np.array([prior.bits_per_s]))
         )
         ways[ends] = Way((len(media) - 1,), delay_s(run, ends, prior.rtt_s))
     return media, ways, notes
+
+
+def nothing_seen(ends: Ends, prior: LinkEstimate) -> str:
+    """What to say of a link for which the prior stands in."""
+    return (
+        f"Nothing was seen of the link from {ends[0]} to {ends[1]}: it has the {prior.bits_per_s / 1e6:g} Mbit/s that"
+        " planners assume."
+    )
 
 
 def _usable(run: RecordedRun) -> list[Ends]:

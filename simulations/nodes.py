@@ -1,7 +1,7 @@
 """A node in virtual time: who may compute, what waits, which weights are loaded, and what it tells of itself."""
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,15 +13,22 @@ from eapg_split.domain.topology import NodeId, Tier
 from eapg_split.domain.workload import Stage, Workload
 from eapg_split.errors import CapacityExceeded, InvalidRequest
 from eapg_split.planner.link_rates import LinkRates, Network
-from eapg_split.planner.models.radio import Technology
+from eapg_split.planner.models.radio import RADIOS, Radio, Technology
 from eapg_split.planner.models.thermal import ThermalModel
-from eapg_split.planner.priors import ACTIVE_W, IDLE_W
+from eapg_split.planner.priors import ACTIVE_W, IDLE_W, RADIO
 from simulations.body import Body, Cell, busy_factor
 from simulations.kernel import Kernel
 from simulations.looks import Looks
 
 LOOK_S: Final = 1.0  # between two looks at a node that somebody watches
 MAX_ENGINES: Final = 4096
+
+
+def watts_of(costs: Iterable[StageCost]) -> tuple[float, float]:
+    """Drawn by a node of these costs while it computes, and while it waits."""
+    known = [cost.joules_per_s for cost in costs if cost.joules_per_s is not None]
+    active_w = sum(known) / len(known) if known else ACTIVE_W
+    return active_w, min(IDLE_W, active_w)
 
 
 @dataclass(frozen=True)
@@ -72,9 +79,12 @@ class NodeSpec:
     @property
     def watts(self) -> tuple[float, float]:
         """Drawn while it computes, and while it waits."""
-        known = [cost.joules_per_s for cost in self.stages.values() if cost.joules_per_s is not None]
-        active_w = sum(known) / len(known) if known else ACTIVE_W
-        return active_w, min(IDLE_W, active_w)
+        return watts_of(self.stages.values())
+
+    @property
+    def radio(self) -> Radio:
+        """What moving bytes costs it."""
+        return RADIO if self.technology is None else RADIOS[self.technology]
 
     @property
     def profile(self) -> Profile:

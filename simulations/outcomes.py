@@ -15,6 +15,15 @@ class End(StrEnum):
     OPEN = "open"  # the simulation ended before it did
 
 
+Placed = tuple[tuple[str, int], ...]
+"""The nodes of a plan in their order, each with the first step that is not its."""
+
+
+def switches(before: Placed, now: Placed, start_step: int) -> bool:
+    """Whether a plan from `start_step` on computes elsewhere than the one before it said; the first plan is none."""
+    return bool(before) and now != tuple(part for part in before if part[1] > start_step)
+
+
 @dataclass
 class Outcome:
     """One job, in seconds, joules of its device, money and bytes that went over links for it."""

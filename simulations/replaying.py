@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from eapg_split.domain.topology import NodeId
 from eapg_split.planner import resolve
-from eapg_split.planner.priors import ACTIVE_W, IDLE_W, RADIO
+from eapg_split.planner.priors import RADIO
 from simulations.logged import Rebuilt, rebuilt
+from simulations.nodes import watts_of
 from simulations.outcomes import End
 from simulations.record import Record
 from simulations.recorded import RecordedHop, RecordedRun
@@ -62,8 +63,9 @@ def replay(
     seeds: Sequence[int],
     keep: Keep | None = None,
 ) -> Replay:
-    """Every policy under every seed; `keep` may give what takes
-    the lines of their records. Raises InvalidRequest for one that is unknown.
+    """Every policy under every seed; `keep` may give what takes the lines of their records.
+
+    Raises InvalidRequest for one that is unknown.
 
     What passes before the first plan, and after the last step, is what it was: nobody's plan has a part in it.
     """
@@ -82,7 +84,7 @@ def as_it_was(run: RecordedRun) -> Course:
     for step in run.steps:
         node_s[step.node] = node_s.get(step.node, 0.0) + step.seconds
     own, prices = run.device, {node.id: node.price_per_s for node in run.nodes}
-    active_w, idle_w = _watts(run)
+    active_w, idle_w = watts_of(own.costs.values())
     joules = idle_w * run.wall_s + (active_w - idle_w) * node_s.get(own.id, 0.0)
     for hop in run.hops:
         if own.id in hop.ends:
@@ -152,7 +154,7 @@ def _course(
         end=how,
         seconds=end["began_s"] + end["latency_s"] + (tail_s if how is End.DONE else 0.0),
         sent_bytes=float(sum(line["bytes"] for line in hops)),
-        energy_j=end["energy_j"] + _watts(run)[1] * (end["began_s"] + tail_s),
+        energy_j=end["energy_j"] + watts_of(run.device.costs.values())[1] * (end["began_s"] + tail_s),
         money=end["money"],
         switches=end["switches"],
         placed=_placed([(line["step"], NodeId(line["node"])) for line in steps]),
@@ -185,13 +187,6 @@ def _run_lines(
         record=Record(write),
     )
     return lines
-
-
-def _watts(run: RecordedRun) -> tuple[float, float]:
-    """Of the device while it computes, and while it waits."""
-    known = [cost.joules_per_s for cost in run.device.costs.values() if cost.joules_per_s is not None]
-    active_w = sum(known) / len(known) if known else ACTIVE_W
-    return active_w, min(IDLE_W, active_w)
 
 
 def _placed(steps: Sequence[tuple[int, NodeId]]) -> str:

@@ -10,7 +10,7 @@ from eapg_split.domain.topology import NodeId, Tier
 from eapg_split.planner.link_rates import LEAST_BYTES
 from eapg_split.planner.policy import Policy
 from simulations.arrivals import Arrivals
-from simulations.faults import Fault, arm
+from simulations.faults import Fault, Struck, arm
 from simulations.jobs import JobRun
 from simulations.outcomes import Outcome
 from simulations.probes import Carried
@@ -63,16 +63,12 @@ def simulate(
     numbers. `arrived` is given the outcome of each job when it arrives, which is filled while the job runs.
     """
     world = World(setup.layout, [demand for demand, _ in setup.demands], seed=seed, record=record)
-    for number, fault in enumerate(setup.faults):
-        arm(world, fault, stream(seed, "fault", str(number)))
+    arm_faults(world, setup, seed)
     for sight in setup.known:
         _know(world, sight)
     gate = _Gate(world, policy, jobs, arrived)
-    for demand, arrivals in setup.demands:
-        for spec in setup.layout.nodes:
-            if spec.tier is Tier.DEVICE and demand.comes_from(spec.id):
-                draws = stream(seed, "arrivals", demand.name, spec.id)
-                gate.expect(spec.id, demand, arrivals.moments_s(spec.id, draws))
+    for device, demand, moments_s in job_sources(setup, seed):
+        gate.expect(device, demand, moments_s)
     if record.kept:
         record.add(0.0, "run", **_header(setup, policy, seed, until_s))
         run_sampled(world, until_s)
@@ -83,6 +79,21 @@ def simulate(
     devices = [node for node in world.nodes.values() if node.spec.tier is Tier.DEVICE]
     charge = {node.id: node.body.seen(world.kernel.now_s)[0] for node in devices}
     return Run(tuple(job.outcome for job in gate.running), charge, world.kernel.now_s, world.kernel.events)
+
+
+def job_sources(setup: Setup, seed: int) -> Iterator[tuple[NodeId, Demand, Iterator[float]]]:
+    """Every device with every kind of job that comes from it, and the moments at which those come."""
+    for demand, arrivals in setup.demands:
+        for spec in setup.layout.nodes:
+            if spec.tier is Tier.DEVICE and demand.comes_from(spec.id):
+                draws = stream(seed, "arrivals", demand.name, spec.id)
+                yield spec.id, demand, arrivals.moments_s(spec.id, draws)
+
+
+def arm_faults(world: Struck, setup: Setup, seed: int) -> None:
+    """Lets all faults happen in a world, whose time is virtual or real."""
+    for number, fault in enumerate(setup.faults):
+        arm(world, fault, stream(seed, "fault", str(number)))
 
 
 def _header(

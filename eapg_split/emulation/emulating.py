@@ -20,11 +20,8 @@ from eapg_split.emulation.jobs import run_job
 from eapg_split.emulation.network import Network
 from eapg_split.emulation.networks import NetworkKind, open_network
 from eapg_split.emulation.rates import RatePlayer
-from simulations.arrivals import Arrivals
-from simulations.faults import arm
 from simulations.outcomes import Outcome
-from simulations.simulation import Run, Setup
-from simulations.streams import stream
+from simulations.simulation import Run, Setup, arm_faults, job_sources
 from simulations.world import Demand
 
 MAX_JOBS: Final = 10_000
@@ -93,8 +90,7 @@ class _Running:
 
     async def until_done(self, seed: int, until_s: float, jobs: int | None) -> tuple[Outcome, ...]:
         """Lets jobs come and things go wrong."""
-        for number, fault in enumerate(self._setup.faults):
-            arm(self, fault, stream(seed, "fault", str(number)))
+        arm_faults(self, self._setup, seed)
         self._tasks = {
             asyncio.create_task(self._player.run()),
             asyncio.create_task(self._arrivals(seed, until_s, jobs)),
@@ -159,17 +155,12 @@ class _Running:
 def arrivals(setup: Setup, seed: int) -> Iterator[tuple[float, NodeId, Demand]]:
     """When jobs come, from which device, and of which kind: as the simulator draws them, in their order."""
 
-    def of(device: NodeId, demand: Demand, source: Arrivals) -> Iterator[tuple[float, NodeId, Demand]]:
-        draws = stream(seed, "arrivals", demand.name, device)
-        return ((when_s, device, demand) for when_s in source.moments_s(device, draws))
+    def of(
+        device: NodeId, demand: Demand, moments_s: Iterator[float]
+    ) -> Iterator[tuple[float, NodeId, Demand]]:
+        return ((when_s, device, demand) for when_s in moments_s)
 
-    each = [
-        of(spec.id, demand, source)
-        for demand, source in setup.demands
-        for spec in setup.layout.nodes
-        if spec.tier is Tier.DEVICE and demand.comes_from(spec.id)
-    ]
-    return heapq.merge(*each, key=lambda arrival: arrival[0])
+    return heapq.merge(*(of(*each) for each in job_sources(setup, seed)), key=lambda arrival: arrival[0])
 
 
 def _charge(folder: Path) -> float:

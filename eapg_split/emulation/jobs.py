@@ -10,13 +10,11 @@ from eapg_split.domain.topology import NodeId
 from eapg_split.emulation.clock import Clock
 from eapg_split.emulation.network import Network
 from eapg_split.errors import DeadlineExceeded, EapgError
-from eapg_split.planner.models.radio import RADIOS
-from eapg_split.planner.priors import RADIO
 from eapg_split.rpc.job_client import JobOptions, generate
 from eapg_split.runtime.events import CheckpointKept, Hop, JobEvent, PlanMade, StepDone
 from eapg_split.runtime.settings import PeerAddress
 from simulations.nodes import NodeSpec
-from simulations.outcomes import End, Outcome
+from simulations.outcomes import End, Outcome, Placed, switches
 from simulations.world import Demand, Layout
 
 _SUFFIX: Final = ".gif"  # black frames: what coding them takes says nothing
@@ -79,7 +77,7 @@ class Tally:
     def __init__(self, outcome: Outcome, specs: dict[NodeId, NodeSpec]) -> None:
         self._outcome, self._specs = outcome, specs
         self._device = specs[outcome.device]
-        self._placed: tuple[tuple[str, int], ...] = ()
+        self._placed: Placed = ()
 
     def take(self, event: JobEvent) -> None:
         """The next event."""
@@ -109,16 +107,12 @@ class Tally:
     def _moved(self, source: str, target: str, size_bytes: int, seconds: float) -> None:
         device = self._device
         self._outcome.sent_bytes += size_bytes
-        radio = RADIO if device.technology is None else RADIOS[device.technology]
         if source == device.id:
-            self._outcome.energy_j += radio.sending.joules(size_bytes, seconds)
+            self._outcome.energy_j += device.radio.sending.joules(size_bytes, seconds)
         elif target == device.id:
-            self._outcome.energy_j += radio.receiving.joules(size_bytes, seconds)
+            self._outcome.energy_j += device.radio.receiving.joules(size_bytes, seconds)
 
     def _plan(self, event: PlanMade) -> None:
-        """A switch is a plan that computes elsewhere than the one before it said."""
-        start = event.segments[0].start_step
         placed = tuple((part.node, part.stop_step) for part in event.segments)
-        before = tuple(part for part in self._placed if part[1] > start)
-        self._outcome.switches += bool(self._placed) and placed != before
+        self._outcome.switches += switches(self._placed, placed, event.segments[0].start_step)
         self._placed = placed

@@ -43,6 +43,7 @@ class Shaping:
         self._loop = asyncio.get_running_loop()
         self._began_s = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
+        self._running = False
         for medium in range(media):
             self._media.throttle(medium, 0.0)
 
@@ -77,8 +78,6 @@ class Shaping:
                 self._kernel.run(max(self._kernel.now_s, self._loop.time() - self._began_s))
             finally:
                 self._running = False
-
-    _running = False
 
     def _arm(self) -> None:
         next_s = self._began_s + self._kernel.next_s

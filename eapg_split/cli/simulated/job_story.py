@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from eapg_split.cli.simulated.reading import Line, RunFile, ends, header, of_job
 from eapg_split.errors import InvalidRequest
+from simulations.outcomes import Placed, switches
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,12 @@ def story(run: RunFile, arrival: Arrival) -> JobStory | None:
         return None
     stages: list[tuple[str, int, int]] = header(run)["demands"][arrival.demand]
     told = JobStory(last["end"], last["latency_s"], arrival.device, [name for name, _, _ in stages])
-    placed = list[tuple[str, int]]()
+    placed: Placed = ()
     for line in of_job(run, last["job"]):
         at_s = line["at_s"] - arrival.began_s
         if line["event"] == "plan":
-            before, placed = placed, [(node, stop) for node, _, stop in line["segments"]]
-            start = line["segments"][0][1]
-            if before and placed != [(node, stop) for node, stop in before if stop > start]:
+            before, placed = placed, tuple((node, stop) for node, _, stop in line["segments"])
+            if switches(before, placed, line["segments"][0][1]):
                 told.changes.append((at_s, line["reason"] or "after a loss"))
         else:
             _add(told, line, at_s, stages)
