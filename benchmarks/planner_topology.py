@@ -19,7 +19,7 @@ from eapg_split.domain.topology import NodeId, Tier
 from eapg_split.emulation.paced import FINGERPRINT, KIND, write_pace
 from eapg_split.runtime.profile_store import Machine, StoredProfile, default_path, save
 from eapg_split.runtime.settings import PeerAddress
-from simulations.nodes import NodeSpec
+from simulations.node_specs import NodeSpec
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 TIERS: Final = ("edge", "cloud", "device")

@@ -18,7 +18,7 @@ from eapg_split.planner import resolve
 from eapg_split.planner.policy import Objective
 from simulations.arrivals import Poisson
 from simulations.fleet import Fleet, Jobs, run
-from simulations.nodes import NodeSpec
+from simulations.node_specs import NodeSpec
 from simulations.outcomes import End
 from simulations.simulation import Run, Setup, simulate
 from simulations.sites import Way

@@ -6,7 +6,9 @@ what the command line returns (0 is success, 1 an error nobody foresaw, 130 an i
 
 # ruff: noqa: N818  (the names say what went wrong; "Error" after each would say nothing more)
 
+import errno
 from enum import StrEnum
+from pathlib import PurePath
 from typing import ClassVar, Final
 
 MAX_RETRY_AFTER_S: Final = 3600.0
@@ -135,10 +137,22 @@ class CorruptWeights(EapgError):
 
 
 class OutputFailure(EapgError):
-    """The video cannot be written (full disk, no permission): make room or choose another place."""
+    """A video or another file cannot be written (full disk, no permission): make room or choose another place."""
 
     code = "INTERNAL"
     exit_code = 13
+
+    @classmethod
+    def of(cls, error: Exception, path: PurePath) -> "OutputFailure":
+        """One sentence for a person who cannot get `path` written."""
+        number = error.errno if isinstance(error, OSError) else None
+        if number in (errno.ENOSPC, errno.EDQUOT):
+            return cls(f"No space is left for '{path}': free some, or choose another disk.")
+        if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return cls(f"'{path}' may not be written: change its permissions, or choose another place.")
+        if number in (errno.ENOENT, errno.ENOTDIR):
+            return cls(f"The folder of '{path}' does not exist: create it, or choose another place.")
+        return cls(f"'{path}' could not be written ({error}): choose another place or format.")
 
 
 class AccessDenied(EapgError):

@@ -6,7 +6,6 @@ not pay for it.
 """
 
 import contextlib
-import errno
 import os
 import struct
 import zlib
@@ -259,16 +258,4 @@ def _reported_as_output(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, MemoryError) as error:
-        raise output_failure(error, path) from error
-
-
-def output_failure(error: Exception, path: Path) -> OutputFailure:
-    """One sentence for a person who cannot get `path` written."""
-    number = error.errno if isinstance(error, OSError) else None
-    if number in (errno.ENOSPC, errno.EDQUOT):
-        return OutputFailure(f"No space is left for '{path}': free some, or choose another disk.")
-    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return OutputFailure(f"'{path}' may not be written: change its permissions, or choose another place.")
-    if number in (errno.ENOENT, errno.ENOTDIR):
-        return OutputFailure(f"The folder of '{path}' does not exist: create it, or choose another place.")
-    return OutputFailure(f"'{path}' could not be written ({error}): choose another place or format.")
+        raise OutputFailure.of(error, path) from error

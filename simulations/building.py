@@ -20,7 +20,7 @@ from simulations.arrivals import Arrivals, Listed, Poisson, read_arrivals
 from simulations.faults import Fault
 from simulations.generators import GENERATORS
 from simulations.node_link import read_node_link
-from simulations.nodes import NodeSpec
+from simulations.node_specs import NodeSpec
 from simulations.pipeedge import PipeEdge, read_pipeedge
 from simulations.presets import MODELS, Table
 from simulations.scenario import Scenario

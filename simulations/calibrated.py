@@ -11,7 +11,8 @@ from eapg_split.errors import InvalidRequest
 from eapg_split.planner import is_code, resolve
 from eapg_split.planner.priors import assumed_link
 from simulations.building import build
-from simulations.calibration import Calibration, LinkFit, NodeFit
+from simulations.calibration import Calibration
+from simulations.fits import LinkFit, NodeFit
 from simulations.outcomes import End
 from simulations.recorded import RecordedRun
 from simulations.scenario import DEFAULT_POLICIES, Scenario, parse_scenario

@@ -1,12 +1,19 @@
 """The segment that runs, as the device sees it: who computes it, how far it is, and how it is asked to end sooner."""
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from eapg_split.domain.topology import NodeId
+from eapg_split.domain.workload import Workload
+from eapg_split.errors import EapgError
+from eapg_split.planner.estimates import CodecEstimate
 from eapg_split.planner.policy import Transfer
 from eapg_split.planner.underway import Underway
 from simulations.homecoming import Homecoming
 from simulations.links import Flow
+from simulations.outcomes import Outcome
+from simulations.sites import Site
+from simulations.world import World
 
 
 @dataclass
@@ -48,3 +55,30 @@ class Flight(Underway):
     def transfer(self, now_s: float) -> Transfer | None:
         """The state that is on its way to its first node, if it is."""
         return None if self.sending is None else self.sending.transfer(now_s)
+
+
+class Owner(Protocol):
+    """The job that a flight belongs to."""
+
+    world: World
+    site: Site
+    workload: Workload
+    codecs: tuple[CodecEstimate, ...]
+    number: int
+    outcome: Outcome
+
+    def stepped(self, flight: Flight, step: int, node: NodeId, seconds: float, *, entered: bool) -> None:
+        """The device learns that a step is done."""
+        ...
+
+    def moved(self, source: NodeId, target: NodeId, size_bytes: int, seconds: float) -> None:
+        """The device learns what a state took on its way."""
+        ...
+
+    def ended(self, flight: Flight, reached: int) -> None:
+        """The state before a step has come home."""
+        ...
+
+    def failed(self, flight: Flight, error: EapgError) -> None:
+        """The flight is lost."""
+        ...

@@ -1,54 +1,21 @@
 """Performs one flight: the state goes to its node, the steps are computed, and what they reached comes home."""
 
-from collections.abc import Callable
 from functools import reduce
 from itertools import pairwise
-from typing import Final, Protocol
+from typing import Final
 
-from eapg_split.codecs.base import PART_RAW_BYTES
-from eapg_split.domain.topology import NodeId
-from eapg_split.domain.workload import Workload
 from eapg_split.errors import CapacityExceeded, EapgError, NodeUnavailable
-from eapg_split.planner.estimates import CodecEstimate
 from eapg_split.planner.link_rates import LEAST_BYTES
-from simulations.flights import Flight, Sending
+from simulations.flights import Flight, Owner
 from simulations.homecoming import Homecoming
-from simulations.links import Flow
+from simulations.moving import Moves
 from simulations.nodes import SimNode, Task
-from simulations.outcomes import Outcome
 from simulations.probes import Carried
-from simulations.sites import Site, Way
-from simulations.world import DETECT_S, World
+from simulations.sites import Way
+from simulations.world import DETECT_S
 
 SILENCE_S: Final = 30.0  # in the middle of a hand-off, after which it has failed
 _LEAST_SAMPLE_BITS: Final = 8 * LEAST_BYTES
-
-
-class Owner(Protocol):
-    """The job that a flight belongs to."""
-
-    world: World
-    site: Site
-    workload: Workload
-    codecs: tuple[CodecEstimate, ...]
-    number: int
-    outcome: Outcome
-
-    def stepped(self, flight: Flight, step: int, node: NodeId, seconds: float, *, entered: bool) -> None:
-        """The device learns that a step is done."""
-        ...
-
-    def moved(self, source: NodeId, target: NodeId, size_bytes: int, seconds: float) -> None:
-        """The device learns what a state took on its way."""
-        ...
-
-    def ended(self, flight: Flight, reached: int) -> None:
-        """The state before a step has come home."""
-        ...
-
-    def failed(self, flight: Flight, error: EapgError) -> None:
-        """The flight is lost."""
-        ...
 
 
 class Flying:
@@ -59,6 +26,7 @@ class Flying:
         self._flight = flight
         self._world, self._site = owner.world, owner.site
         self._kernel = owner.world.kernel
+        self._moves = Moves(owner, flight)
 
     def begin(self) -> None:
         """Orders the segment."""
@@ -75,8 +43,8 @@ class Flying:
         if not self._admitted(node, 0, way.delay_s * 2):
             return
         step = flight.segment.start_step
-        codec = self._codec(flight.plan.codec_at(step), step, own.id, node.id)
-        self._send(
+        codec = self._moves.codec(flight.plan.codec_at(step), step, own.id, node.id)
+        self._moves.send(
             (own, node), way, (step, codec), lambda: self._compute(node, 0, step, entering=True), first=True
         )
 
@@ -106,7 +74,7 @@ class Flying:
             flight.known_recall = step
             return
         way = self._site.ways[self._site.device.id, flight.node_at(min(flight.reached, flight.stop_step - 1))]
-        self._later(way.delay_s, lambda: setattr(flight, "known_recall", flight.recall))
+        self._moves.later(way.delay_s, lambda: setattr(flight, "known_recall", flight.recall))
 
     def attend(self) -> None:
         """Once a second: what the device sees of a hand-off that takes long; one that is silent for long has failed."""
@@ -160,7 +128,7 @@ class Flying:
             owner.stepped(flight, step, node.id, seconds, entered=entered)
         else:
             delay_s = self._site.ways[node.id, self._site.device.id].delay_s
-            self._later(delay_s, lambda: owner.stepped(flight, step, node.id, seconds, entered=entered))
+            self._moves.later(delay_s, lambda: owner.stepped(flight, step, node.id, seconds, entered=entered))
         if not flight.open:
             return
         reached, part = step + 1, flight.chain[index]
@@ -184,7 +152,7 @@ class Flying:
                 self._owner.workload,
                 (step, flight.stop_step),
                 (self._kernel, self._world.media, self._way_home(index)),
-                lambda reached: self._codec(name, reached, node.id, own.id),
+                lambda reached: self._moves.codec(name, reached, node.id, own.id),
                 believed_bits_per_s=own.rates.bits_per_s(node.id, own.id) or 0.0,
                 kept=self._kept,
             )
@@ -193,7 +161,7 @@ class Flying:
     def _kept(self, step: int, size_bytes: float, seconds: float) -> None:
         if self._flight.open:
             self._flight.saved = max(self._flight.saved, step)
-            self._spend(self._site.device, size_bytes, seconds, sends=False)
+            self._moves.spend(self._site.device, size_bytes, seconds, sends=False)
 
     def _result_ready(self) -> float:
         """No more states come home; the bits of one that go before what goes now."""
@@ -218,10 +186,10 @@ class Flying:
             other.admit(self._owner.number, self._owner.workload, part.start_step, part.stop_step)
         except CapacityExceeded:
             return False
-        codec = self._codec(flight.plan.codec_at(reached), reached, node.id, other.id)
+        codec = self._moves.codec(flight.plan.codec_at(reached), reached, node.id, other.id)
         self._result_ready()
         node.release(self._owner.number)
-        self._send(
+        self._moves.send(
             (node, other),
             self._site.ways[node.id, other.id],
             (reached, codec),
@@ -235,10 +203,12 @@ class Flying:
             self._home(reached)
             return
         way = self._way_home(index)
-        codec = self._codec(flight.plan.codec_at(min(flight.stop_step, reached)), reached, node.id, own.id)
+        codec = self._moves.codec(
+            flight.plan.codec_at(min(flight.stop_step, reached)), reached, node.id, own.id
+        )
         ahead = self._result_ready()
         last = self._site.nodes[flight.nodes[0]]  # what it shows is the rate of the last link
-        self._send((last, own), way, (reached, codec), lambda: self._home(reached), ahead=ahead)
+        self._moves.send((last, own), way, (reached, codec), lambda: self._home(reached), ahead=ahead)
 
     def _home(self, reached: int) -> None:
         self._flight.open = False
@@ -246,104 +216,5 @@ class Flying:
             self._site.nodes[name].release(self._owner.number)
         self._owner.ended(self._flight, reached)
 
-    # moves
-
-    def _codec(self, name: str, step: int, source: NodeId, target: NodeId) -> CodecEstimate:
-        """The codec of that name, or for `auto` the one that should arrive first by what the source knows."""
-        named = [codec for codec in self._owner.codecs if codec.name == name]
-        rate = self._site.nodes[source].rates.bits_per_s(source, target) or 1e8
-        return min(
-            named or self._owner.codecs,
-            key=lambda codec: max(codec.bits[step] / rate, codec.encode_s[step], codec.decode_s[step]),
-        )
-
-    def _send(
-        self,
-        ends: tuple[SimNode, SimNode],
-        way: Way,
-        what: tuple[int, CodecEstimate],
-        then: Callable[[], None],
-        *,
-        first: bool = False,
-        ahead: float = 0.0,
-    ) -> None:
-        """Moves the state before a step, part by part: coding, sending and decoding overlap but for one part.
-
-        `ahead` are bits that are on the same way before it.
-        """
-        (source, target), (step, codec), flight = ends, what, self._flight
-        raw = self._owner.workload.spec_after(step - 1).raw_bytes if step else 0
-        parts, bits = raw // PART_RAW_BYTES + 1, codec.bits[step]
-        encode_s, decode_s = codec.encode_s[step], codec.decode_s[step]
-        began_s = 0.0
-
-        def sent() -> None:
-            flow_s = self._kernel.now_s - began_s
-            flight.flows.remove(flow)
-            longest = max(flow_s, encode_s, decode_s)
-            whole_s = longest + (flow_s + encode_s + decode_s - longest) / parts
-            left_s = whole_s - encode_s / parts - flow_s
-            own_s = flow_s * bits / (bits + ahead) if ahead else flow_s
-            self._saw(ends, (bits / 8, own_s), parts, flight.sending if first else None)
-            self._later(max(0.0, left_s) + way.delay_s, then)
-
-        flow: Flow
-
-        def begin() -> None:
-            nonlocal flow, began_s
-            if not flight.open:
-                return
-            began_s = self._kernel.now_s
-            flow = self._world.media.send(way.media, bits + ahead, sent)
-            flight.flows.append(flow)
-            if first:
-                now_s = self._kernel.now_s
-                flight.sending = Sending(
-                    source.id, target.id, flow, int(bits / 8), parts, now_s, seen_s=now_s
-                )
-
-        def in_turn() -> None:
-            self._world.prober(self._site).when_free(target.id, begin)
-
-        self._later(encode_s / parts, in_turn if first else begin)
-
-    def _saw(
-        self,
-        ends: tuple[SimNode, SimNode],
-        carried: tuple[float, float],
-        parts: int,
-        sending: Sending | None,
-    ) -> None:
-        """What the device, or else who sent, learns of the link, and what the radio took. Few bytes show no rate."""
-        (source, target), (size_bytes, seconds) = ends, carried
-        own = self._site.device
-        self._spend(own if own in ends else None, size_bytes, seconds, sends=source is own)
-        if parts > 1 and size_bytes >= LEAST_BYTES:
-            left, left_s = size_bytes, seconds
-            if sending is not None:
-                left -= sending.seen_bits / 8
-                left_s = self._kernel.now_s - sending.seen_s
-            sample = Carried(source.id, target.id, int(left), left_s)
-            (own if own in ends else source).rates.observe(sample)
-        self._owner.moved(source.id, target.id, int(size_bytes), seconds)
-
-    def _spend(self, own: SimNode | None, size_bytes: float, seconds: float, *, sends: bool) -> None:
-        """Bytes have gone over links for the job, and perhaps by its device's radio."""
-        self._owner.outcome.sent_bytes += size_bytes
-        if own is not None:
-            radio = own.spec.radio
-            joules = (radio.sending if sends else radio.receiving).joules(size_bytes, seconds)
-            own.body.spend(joules)
-            self._owner.outcome.energy_j += joules
-
-    def _later(self, seconds: float, call: Callable[[], None]) -> None:
-        flight = self._flight
-
-        def if_open(_: object) -> None:
-            if flight.open:
-                call()
-
-        self._kernel.at(self._kernel.now_s + seconds, if_open)
-
     def _fail_after(self, seconds: float, error: EapgError) -> None:
-        self._later(seconds, lambda: self.fail(error))
+        self._moves.later(seconds, lambda: self.fail(error))

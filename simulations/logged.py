@@ -17,7 +17,7 @@ from eapg_split.planner.priors import assumed_link
 from simulations.arrivals import Listed
 from simulations.faults import Fault
 from simulations.looks import Looks
-from simulations.nodes import NodeSpec
+from simulations.node_specs import NodeSpec
 from simulations.paces import Paces, paces_of
 from simulations.recorded import RecordedNode, RecordedRun, RecordedSample
 from simulations.simulation import Setup

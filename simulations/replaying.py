@@ -9,7 +9,7 @@ from eapg_split.domain.topology import NodeId
 from eapg_split.planner import resolve
 from eapg_split.planner.priors import RADIO
 from simulations.logged import Rebuilt, rebuilt
-from simulations.nodes import watts_of
+from simulations.node_specs import watts_of
 from simulations.outcomes import End
 from simulations.record import Record
 from simulations.recorded import RecordedHop, RecordedRun

@@ -93,10 +93,12 @@ def interval(values: Sequence[float]) -> Interval:
 
 def plain(found: Mapping[str, Interval]) -> dict[str, dict[str, float | None]]:
     """As JSON can hold it."""
-    return {
-        name: {key: value if math.isfinite(value) else None for key, value in asdict(each).items()}
-        for name, each in found.items()
-    }
+    return {name: finite(asdict(each)) for name, each in found.items()}
+
+
+def finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    """None where nothing shows a value: JSON has no NaN."""
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
 def _mean(values: Sequence[float]) -> float:

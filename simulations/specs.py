@@ -11,7 +11,7 @@ from eapg_split.planner.models.governor import PHONE_GOVERNOR, Governor
 from eapg_split.planner.models.radio import Technology
 from eapg_split.planner.models.thermal import ThermalModel
 from simulations.body import Cell
-from simulations.nodes import NodeSpec
+from simulations.node_specs import NodeSpec
 from simulations.presets import NODES, Table
 
 _NODE: Final = {"tier": "device", "flops_per_s": 20e9, "overhead_s": 0.005, "load_s": 0.5}

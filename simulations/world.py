@@ -14,7 +14,8 @@ from eapg_split.planner.outlook import Outlook, codec_options
 from eapg_split.planner.policy import Objective, Occasion, Policy
 from simulations.kernel import Kernel
 from simulations.links import Media
-from simulations.nodes import LOOK_S, NodeSpec, SimNode
+from simulations.node_specs import NodeSpec
+from simulations.nodes import LOOK_S, SimNode
 from simulations.probes import Prober
 from simulations.record import Record
 from simulations.sites import Site, Way

@@ -23,7 +23,8 @@ from eapg_split.runtime.handoff import Coded, Encoding, Outgoing, SameAsInput
 from eapg_split.runtime.kept import SegmentResult
 from eapg_split.runtime.peer import Emit, SegmentDone, SegmentOrder
 from eapg_split.runtime.settings import Limits, PeerAddress
-from eapg_split.runtime.worker import Worker, WorkerSetup
+from eapg_split.runtime.worker import Worker
+from eapg_split.runtime.worker_setup import WorkerSetup
 from tests.toy_engine import open_engine
 
 SMALL = Request("A cat running", seconds=0.5, fps=8, width=64, height=64, steps=(2, 2, 2, 2))

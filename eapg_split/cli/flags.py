@@ -54,6 +54,11 @@ def parse_wishes(
     )
 
 
+def parse_policies(text: str) -> tuple[str, ...]:
+    """A,B,C: names, or where the code of a policy is; what is none of them is the planner's business."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 def parse_goal(text: str) -> Goal:
     check_choice("--objective", text, tuple(Goal))
     return Goal(text)

@@ -9,9 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from eapg_split.errors import CorruptPayload, InvalidRequest
+from eapg_split.errors import CorruptPayload, InvalidRequest, OutputFailure
 from eapg_split.runtime.events import OutputChunk, OutputFile
-from eapg_split.video import output_failure, suffix_of
+from eapg_split.video import suffix_of
 
 
 class OutputWriter:
@@ -137,4 +137,4 @@ def _failures(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise output_failure(error, path) from error
+        raise OutputFailure.of(error, path) from error

@@ -3,10 +3,11 @@
 import tempfile
 from pathlib import Path
 
-from eapg_split.errors import EapgError
+from eapg_split.cli.files import make_folder
+from eapg_split.errors import EapgError, OutputFailure
 from eapg_split.runtime.events import PreviewFrame
 from eapg_split.runtime.sink import VideoFormat, VideoSink
-from eapg_split.video import open_sink, output_failure
+from eapg_split.video import open_sink
 
 
 class PreviewWriter:
@@ -16,10 +17,7 @@ class PreviewWriter:
         self._folder = folder
         self._seconds = seconds
         self._sink: VideoSink | None = None
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise output_failure(error, folder) from error
+        make_folder(folder)
 
     def add(self, preview: PreviewFrame) -> None:
         if preview.index == 0:
@@ -54,6 +52,6 @@ class PreviewWriter:
         try:
             path.replace(target)
         except OSError as error:
-            raise output_failure(error, target) from error
+            raise OutputFailure.of(error, target) from error
         finally:
             self.abort()

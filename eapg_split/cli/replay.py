@@ -38,7 +38,7 @@ def replay(
 ) -> None:
     """Replay real runs in virtual time, under the policy that ran and under others."""
     with guarded():
+        from eapg_split.cli.flags import parse_policies
         from eapg_split.cli.replaying.show import ReplayOptions, show_replay
 
-        names = tuple(name.strip() for name in policy.split(",") if name.strip())
-        show_replay(ReplayOptions(tuple(logs), names, seeds, out, picture, as_json))
+        show_replay(ReplayOptions(tuple(logs), parse_policies(policy), seeds, out, picture, as_json))

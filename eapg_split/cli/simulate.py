@@ -1,7 +1,6 @@
 """`eapg-split simulate`: a scenario in, what each policy makes of it out."""
 
 import json
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eapg_split.cli.exits import guarded
-from eapg_split.cli.out_folder import make_out, write_out
+from eapg_split.cli.files import make_folder, write_text
+from eapg_split.cli.scenario_flags import Jobs, Parallel, Policies, Ray, Seeds, Until
 
 if TYPE_CHECKING:
     from simulations.scenario import Scenario
@@ -18,25 +18,6 @@ if TYPE_CHECKING:
 
 _Scenario = Annotated[
     str | None, typer.Argument(metavar="[SCENARIO]", help="A file, or one of those that are shipped.")
-]
-_Policy = Annotated[
-    str, typer.Option(metavar="A,B,C", help="Policies to compare; without it the scenario's own.")
-]
-_Seeds = Annotated[int, typer.Option(min=0, metavar="N", help="Runs of each policy; 0 takes the scenario's.")]
-_Until = Annotated[
-    float, typer.Option(min=0, metavar="SECONDS", help="Simulated time; 0 takes the scenario's.")
-]
-_Jobs = Annotated[int, typer.Option(min=0, metavar="N", help="Jobs that arrive at most; 0 is no limit.")]
-_Parallel = Annotated[
-    int,
-    typer.Option(min=0, metavar="N", help="Processes; 0 takes one for each processor. Results are the same."),
-]
-_Ray = Annotated[
-    str,
-    typer.Option(
-        metavar="ADDRESS",
-        help='Run on a Ray cluster: local, auto or HOST:PORT (extra "ray"). Results are the same.',
-    ),
 ]
 _Out = Annotated[
     Path | None,
@@ -62,12 +43,12 @@ _List = Annotated[bool, typer.Option("--list", help="Say which scenarios are shi
 
 def simulate(
     scenario: _Scenario = None,
-    policy: _Policy = "",
-    seeds: _Seeds = 0,
-    until: _Until = 0.0,
-    jobs: _Jobs = 0,
-    parallel: _Parallel = 1,
-    ray: _Ray = "",
+    policy: Policies = "",
+    seeds: Seeds = 0,
+    until: Until = 0.0,
+    jobs: Jobs = 0,
+    parallel: Parallel = 1,
+    ray: Ray = "",
     out: _Out = None,
     pictures: _Pictures = None,
     job: _Job = None,
@@ -76,6 +57,7 @@ def simulate(
 ) -> None:
     """Run a SCENARIO in virtual time: what would each policy make of it?"""
     with guarded():
+        from eapg_split.cli.flags import parse_policies
         from eapg_split.cli.simulated.progress import shown
         from eapg_split.cli.simulated.results import Wanted, check_wanted, write_results
         from eapg_split.cli.simulated.table import show_table
@@ -89,12 +71,13 @@ def simulate(
         if scenario is None:
             raise InvalidRequest(f"Name a scenario: a file, or one of {', '.join(shipped())}.")
         chosen = read_scenario(scenario)
-        policies = [name.strip() for name in policy.split(",") if name.strip()] or list(chosen.policies)
+        policies = parse_policies(policy) or chosen.policies
         beside = Wanted(pictures, job)
         check_wanted(beside, out)
         numbers, end_s = range(1, (seeds or chosen.seeds) + 1), until or chosen.until_s
         wanted = tasks(chosen, policies, numbers, until_s=end_s, jobs=jobs or None, folder=out)
-        make_out(out)
+        if out is not None:
+            make_folder(out)
         processes = min(MAX_PROCESSES, parallel or os.cpu_count() or 1)
         runs = list(shown(replicate(wanted, processes, ray), len(wanted)))
         text = json.dumps(_document(chosen, policies, runs), indent=1, allow_nan=False)
@@ -103,7 +86,7 @@ def simulate(
         else:
             show_table(chosen, policies, runs)
         if out is not None:
-            write_out(out / "summary.json", text + "\n")
+            write_text(out / "summary.json", text + "\n")
             for note in write_results(out, chosen, wanted, policies, beside):
                 typer.echo(note, err=True)
 
@@ -114,7 +97,7 @@ def _document(
     """The scenario, the figures of each policy, and of each run."""
     from dataclasses import asdict
 
-    from simulations.results import intervals, plain
+    from simulations.results import finite, intervals, plain
 
     return {
         "scenario": scenario.name,
@@ -122,14 +105,5 @@ def _document(
         "policies": {
             name: plain(intervals([run.figures for run in runs if run.policy == name])) for name in policies
         },
-        "runs": [
-            {
-                "policy": run.policy,
-                "seed": run.seed,
-                **{
-                    key: value if math.isfinite(value) else None for key, value in asdict(run.figures).items()
-                },
-            }
-            for run in runs
-        ],
+        "runs": [{"policy": run.policy, "seed": run.seed, **finite(asdict(run.figures))} for run in runs],
     }

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eapg_split.cli.exits import guarded
-from eapg_split.cli.out_folder import make_out, write_out
+from eapg_split.cli.files import make_folder, write_text
+from eapg_split.cli.scenario_flags import Jobs, Parallel, Policies, Ray, Seeds, Until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,27 +25,6 @@ _Set = Annotated[
         "--set", metavar="PATH=A,B,C", help="A place in the scenario and what to try there; once or more."
     ),
 ]
-_Policy = Annotated[
-    str, typer.Option(metavar="A,B,C", help="Policies to compare; without it the scenario's own.")
-]
-_Seeds = Annotated[
-    int, typer.Option(min=0, metavar="N", help="Runs of each point and policy; 0 takes the scenario's.")
-]
-_Until = Annotated[
-    float, typer.Option(min=0, metavar="SECONDS", help="Simulated time; 0 takes the scenario's.")
-]
-_Jobs = Annotated[int, typer.Option(min=0, metavar="N", help="Jobs that arrive at most; 0 is no limit.")]
-_Parallel = Annotated[
-    int,
-    typer.Option(min=0, metavar="N", help="Processes; 0 takes one for each processor. Results are the same."),
-]
-_Ray = Annotated[
-    str,
-    typer.Option(
-        metavar="ADDRESS",
-        help='Run on a Ray cluster: local, auto or HOST:PORT (extra "ray"). Results are the same.',
-    ),
-]
 _Out = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Where sweep.json, sweep.csv and, with matplotlib, sweep.svg go."),
@@ -57,17 +37,18 @@ _Json = Annotated[
 def sweep(
     scenario: _Scenario,
     settings: _Set,
-    policy: _Policy = "",
-    seeds: _Seeds = 0,
-    until: _Until = 0.0,
-    jobs: _Jobs = 0,
-    parallel: _Parallel = 1,
-    ray: _Ray = "",
+    policy: Policies = "",
+    seeds: Seeds = 0,
+    until: Until = 0.0,
+    jobs: Jobs = 0,
+    parallel: Parallel = 1,
+    ray: Ray = "",
     out: _Out = None,
     as_json: _Json = False,
 ) -> None:
     """Run a SCENARIO with every combination of some values: where does which policy win?"""
     with guarded():
+        from eapg_split.cli.flags import parse_policies
         from eapg_split.cli.simulated.progress import shown
         from eapg_split.cli.swept.results import document, show_table, size
         from simulations.replications import MAX_PROCESSES, replicate
@@ -76,16 +57,17 @@ def sweep(
         from simulations.sweeps import Sweep
 
         chosen = read_scenario(scenario)
-        policies = [name.strip() for name in policy.split(",") if name.strip()] or chosen.policies
+        policies = parse_policies(policy) or chosen.policies
         wanted = Sweep(
             chosen,
             tuple(map(read_parameter, settings)),
-            tuple(policies),
+            policies,
             range(1, (seeds or chosen.seeds) + 1),
             until or None,
             jobs or None,
         )
-        make_out(out)
+        if out is not None:
+            make_folder(out)
         typer.echo(size(wanted), err=True)
         processes = min(MAX_PROCESSES, parallel or os.cpu_count() or 1)
         rows = list(wanted.rows(shown(replicate(wanted.tasks(), processes, ray), wanted.runs)))
@@ -103,8 +85,8 @@ def _keep(out: Path, text: str, wanted: "Sweep", rows: "Sequence[Row]") -> None:
     from eapg_split.cli.swept.results import as_csv
     from eapg_split.errors import Unsupported
 
-    write_out(out / "sweep.json", text + "\n")
-    write_out(out / "sweep.csv", as_csv(wanted, rows))
+    write_text(out / "sweep.json", text + "\n")
+    write_text(out / "sweep.csv", as_csv(wanted, rows))
     try:
         from eapg_split.cli.swept.picture import MAX_PANELS, sweep_picture
 
@@ -119,4 +101,4 @@ def _keep(out: Path, text: str, wanted: "Sweep", rows: "Sequence[Row]") -> None:
             err=True,
         )
     else:
-        write_out(out / "sweep.svg", drawn)
+        write_text(out / "sweep.svg", drawn)

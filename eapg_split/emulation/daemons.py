@@ -18,7 +18,7 @@ from eapg_split.emulation.jobs import warm_up
 from eapg_split.emulation.network import Network
 from eapg_split.errors import NodeUnavailable, OutputFailure
 from eapg_split.runtime.profile_store import Machine, StoredProfile, save
-from simulations.nodes import NodeSpec
+from simulations.node_specs import NodeSpec
 from simulations.world import Layout
 
 PACED: Final = "paced"

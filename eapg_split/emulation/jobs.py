@@ -13,7 +13,7 @@ from eapg_split.errors import DeadlineExceeded, EapgError
 from eapg_split.rpc.job_client import JobOptions, generate
 from eapg_split.runtime.events import CheckpointKept, Hop, JobEvent, PlanMade, StepDone
 from eapg_split.runtime.settings import PeerAddress
-from simulations.nodes import NodeSpec
+from simulations.node_specs import NodeSpec
 from simulations.outcomes import End, Outcome, Placed, switches
 from simulations.world import Demand, Layout
 

@@ -31,7 +31,7 @@ from eapg_split.planner.models.battery import Battery
 from eapg_split.planner.models.thermal import ThermalModel
 from eapg_split.runtime.engine import Engine
 from simulations.body import Body, Cell, busy_factor
-from simulations.nodes import NodeSpec
+from simulations.node_specs import NodeSpec
 
 KIND: Final = "paced"
 FINGERPRINT: Final = "0" * 64

@@ -34,7 +34,8 @@ from eapg_split.runtime.settings import DaemonSettings, PeerAddress
 from eapg_split.runtime.sink import OpenSink
 from eapg_split.runtime.telemetry.choice import telemetry_opener
 from eapg_split.runtime.threads import started_executor
-from eapg_split.runtime.worker import Worker, WorkerSetup
+from eapg_split.runtime.worker import Worker
+from eapg_split.runtime.worker_setup import WorkerSetup
 
 _log = logging.getLogger(__name__)
 _THREADS = min(32, (os.cpu_count() or 1) + 4)  # for what blocks shortly, as many as Python itself would start

@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from itertools import pairwise
 from typing import Final
 
 from eapg_split.codecs.base import Fidelity
@@ -23,7 +22,7 @@ from eapg_split.domain.topology import NodeId
 from eapg_split.domain.workload import StageKind, Workload
 from eapg_split.errors import CapacityExceeded, CorruptPayload, EapgError, EngineFailure, NodeUnavailable
 from eapg_split.planner.checkpoints import Checkpoints
-from eapg_split.planner.routes import Routes
+from eapg_split.runtime.chains import Chain, blame, chain_at
 from eapg_split.runtime.checkpoint import Checkpoint
 from eapg_split.runtime.cluster import Cluster
 from eapg_split.runtime.events import Hop, JobEvent, SegmentEvent, StepDone
@@ -42,9 +41,6 @@ from eapg_split.runtime.replanner import InFlight, Replanner
 _log = logging.getLogger(__name__)
 _AT_ONCE: Final = 2  # attempts without a pause, as the node answers
 _BACKOFF_S: Final = 0.2
-
-Chain = tuple[Segment, ...]
-"""The segment that runs, and those to whose nodes its state is handed on."""
 
 
 class SegmentRuns:
@@ -89,9 +85,9 @@ class SegmentRuns:
             self._progress.begin()
         if attempt > _AT_ONCE:
             await asyncio.sleep(_BACKOFF_S * 2 ** (attempt - _AT_ONCE - 1))
-        chain = self._chain(state, planner.routes)
-        own = self._cluster.is_own(segment.node)
-        work = self._run_here(state) if own else self._run_there(state, chain)
+        is_own = self._cluster.is_own
+        chain = chain_at(state.plan, state.index, is_own, planner.routes, self._workload)
+        work = self._run_here(state) if is_own(segment.node) else self._run_there(state, chain)
         running = asyncio.create_task(self._watched(segment, work))
         self._planner, planner.running = planner, self._in_flight(state, chain, running)
         try:
@@ -117,7 +113,7 @@ class SegmentRuns:
     ) -> SegmentFailed:
         """What is left of the segment, and whether whoever lost it still answers."""
         segment = state.segment
-        _blame(error, chain, planner.routes)
+        blame(error, chain, planner.routes)
         node = next((part.node for part in chain if part.node == error.node_id), segment.node)
         if isinstance(error, CapacityExceeded) and error.retry_after_s is not None:
             planner.refused(node, error.retry_after_s)
@@ -161,19 +157,6 @@ class SegmentRuns:
     async def close(self) -> None:
         """Waits for nobody any more."""
         await self._preparations.close()
-
-    def _chain(self, state: Running, routes: Routes) -> Chain:
-        chain = [state.segment]
-        for segment in state.plan.segments[state.index + 1 :]:
-            pair = chain[-1], segment
-            if any(self._cluster.is_own(each.node) for each in pair):
-                break
-            if segment.node in {part.node for part in chain}:
-                break  # it has the session's first order still, and takes no second one
-            if not routes.hands_on(*pair, self._workload):
-                break
-            chain.append(segment)
-        return tuple(chain)
 
     def _in_flight(self, state: Running, chain: Chain, running: "asyncio.Task[int]") -> InFlight:
         def abandon() -> None:
@@ -308,10 +291,3 @@ class SegmentRuns:
                 await self._planner.stepped(event, at_boundary=False)
             case Hop():
                 await self._planner.moved(event)
-
-
-def _blame(error: EapgError, chain: Sequence[Segment], routes: Routes) -> None:
-    """A state that could not be handed on comes home the next time."""
-    for before, after in pairwise(chain):
-        if error.node_id == after.node:
-            routes.broke(before.node, after.node)

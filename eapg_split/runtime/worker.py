@@ -4,9 +4,9 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final, TypeVar
 
 import numpy as np
@@ -16,7 +16,7 @@ from eapg_split.codecs.base import Codec, Fidelity
 from eapg_split.domain.latent import Latent
 from eapg_split.domain.request import Request
 from eapg_split.domain.telemetry import MAX_RESIDENT, LinkSight, Telemetry, reading
-from eapg_split.domain.topology import Node, NodeId, Tier
+from eapg_split.domain.topology import Node
 from eapg_split.domain.workload import StageKind, Workload
 from eapg_split.errors import (
     CapacityExceeded,
@@ -26,15 +26,15 @@ from eapg_split.errors import (
     InvalidRequest,
     Unsupported,
 )
-from eapg_split.planner.link_rates import LinkRates, Network
+from eapg_split.planner.link_rates import LinkRates
 from eapg_split.runtime.backlog import Backlog
 from eapg_split.runtime.engine import Engine
 from eapg_split.runtime.events import StepDone
 from eapg_split.runtime.handoff_spans import HandoffSpans
-from eapg_split.runtime.instruments import SILENT, Instruments, Kind, Span
+from eapg_split.runtime.instruments import Kind, Span
 from eapg_split.runtime.memory import peak_resident_bytes, resident_bytes, usable_bytes
 from eapg_split.runtime.neighbours import Neighbours
-from eapg_split.runtime.own_profile import OwnProfile, ProfileHome
+from eapg_split.runtime.own_profile import OwnProfile
 from eapg_split.runtime.peer import Emit, NodeDescription, SegmentOrder
 from eapg_split.runtime.places import Places
 from eapg_split.runtime.preview import preview_frames
@@ -42,32 +42,14 @@ from eapg_split.runtime.recall import Reached, Recall
 from eapg_split.runtime.room import Room
 from eapg_split.runtime.serial_thread import SerialThread
 from eapg_split.runtime.serving import Serving
-from eapg_split.runtime.settings import Limits
 from eapg_split.runtime.state_checks import check_finite, check_spec
 from eapg_split.runtime.telemetry.senses import Senses
-from eapg_split.runtime.telemetry.source import NoSensors, OpenTelemetry
 from eapg_split.runtime.turns import Turn
+from eapg_split.runtime.worker_setup import WorkerSetup
 
 T = TypeVar("T")
 _DECODING: Final[Turn] = ("", "")  # of this node's own jobs
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class WorkerSetup:
-    """Who the node is and what it works with; `open_engine` is called at first need, in the engine's thread."""
-
-    node: NodeId
-    tier: Tier
-    version: Callable[[], str]
-    codecs: Mapping[str, Codec]
-    open_engine: Callable[[], Engine]
-    limits: Limits
-    price_per_s: float = 0.0
-    open_telemetry: OpenTelemetry = NoSensors
-    network: Network = field(default_factory=Network)
-    profile_home: ProfileHome | None = None  # None keeps no profile on disk
-    instruments: Instruments = SILENT
 
 
 class Worker:

@@ -85,4 +85,4 @@ def test_the_shipped_scenarios_are_listed() -> None:
 def test_a_folder_that_takes_no_files_is_said_before_anything_is_computed(scenario: Path) -> None:
     result = CliRunner().invoke(app, ["simulate", str(scenario), "--out", "/dev/null/there"])
     assert result.exit_code == OutputFailure.exit_code
-    assert "choose another --out" in result.output
+    assert "choose another folder" in result.output

@@ -14,7 +14,7 @@ from eapg_split.planner import resolve
 from eapg_split.planner.policy import Goal, Objective, Policy
 from simulations.arrivals import Arrivals, Listed
 from simulations.faults import Fault
-from simulations.nodes import NodeSpec
+from simulations.node_specs import NodeSpec
 from simulations.record import Record
 from simulations.simulation import Run, Setup, simulate
 from simulations.sites import Way

@@ -1,10 +1,10 @@
 """What `plan` does, from its flags to what is printed and drawn."""
 
-from contextlib import suppress
 from pathlib import Path
 
 import typer
 
+from eapg_split.cli.files import write_text
 from eapg_split.cli.flags import check_engine, check_quality
 from eapg_split.cli.planning.document import document
 from eapg_split.cli.planning.made import PlanOptions, make
@@ -12,7 +12,6 @@ from eapg_split.cli.planning.words import words
 from eapg_split.cli.report_page.figure import check_plots
 from eapg_split.codecs import codec_named
 from eapg_split.errors import InvalidRequest
-from eapg_split.video import output_failure
 
 
 def show_plan(options: PlanOptions) -> None:
@@ -29,7 +28,7 @@ def show_plan(options: PlanOptions) -> None:
 
         pictures[options.front] = front_picture(made)
     for path, picture in pictures.items():
-        _write(path, picture)
+        write_text(path, picture)
     if options.as_json:
         typer.echo(document(made, options))
         return
@@ -53,14 +52,3 @@ def _check(options: PlanOptions) -> None:
         raise InvalidRequest("-o and --pareto name the same file: choose two.")
     if pictures:
         check_plots("A picture of a plan")
-
-
-def _write(path: Path, picture: str) -> None:
-    part = path.with_name(f"{path.name}.part")
-    try:
-        part.write_text(picture, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise output_failure(error, path) from error

@@ -7,15 +7,17 @@ from pathlib import Path
 from statistics import median
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from eapg_split.cli.replaying.show import MOST_LOGS, write_text
+from eapg_split.cli.files import write_text
+from eapg_split.cli.replaying.show import MOST_LOGS
 from eapg_split.cli.run_log.recorded import read_recorded
+from eapg_split.cli.tables import console
 from eapg_split.cli.text import printable
 from eapg_split.errors import InvalidRequest
 from simulations.calibrated import Checked, check, scenario_text
-from simulations.calibration import Calibration, LinkFit, NodeFit, Residual, calibrate
+from simulations.calibration import Calibration, calibrate
+from simulations.fits import LinkFit, NodeFit, Residual
 
 _WIDE = 120
 
@@ -41,13 +43,11 @@ def show_calibration(options: CalibrateOptions) -> None:
     if options.as_json:
         typer.echo(json.dumps(_document(found, checked), indent=1, allow_nan=False))
         return
-    console = Console()
-    if not console.is_terminal:
-        console.width = _WIDE
+    shown = console(_WIDE)
     for table in (_nodes(found.nodes), _links(found.links), _residuals(found.residuals)):
-        console.print(table)
+        shown.print(table)
     if checked:
-        console.print(_checked(checked))
+        shown.print(_checked(checked))
     for note in found.notes:
         typer.echo(printable(note))
     if options.output is not None:

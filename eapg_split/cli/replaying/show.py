@@ -8,15 +8,15 @@ from pathlib import Path
 from statistics import median
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from eapg_split.cli.files import make_folder, write_text
 from eapg_split.cli.replaying.summary import Line, lines_of, summary
 from eapg_split.cli.run_log.recorded import read_recorded
+from eapg_split.cli.tables import console
 from eapg_split.cli.text import duration, printable, size
 from eapg_split.errors import InvalidRequest
 from eapg_split.planner import absolute, is_code, is_path, resolve
-from eapg_split.video import output_failure
 from simulations.recorded import RecordedRun
 from simulations.replaying import Replay, replay
 
@@ -72,10 +72,7 @@ def _check(options: ReplayOptions) -> None:
         if len(options.logs) > 1:
             raise InvalidRequest("--picture draws one run: name one log, or leave it out.")
     if options.out is not None:
-        try:
-            options.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise output_failure(error, options.out) from error
+        make_folder(options.out)
 
 
 def _replayed(run: RecordedRun, number: int, options: ReplayOptions) -> Replay:
@@ -117,10 +114,7 @@ def _print(found: Replay) -> None:
         table.add_column(name, justify="right" if right else "left", no_wrap=right)
     for line in lines_of(found):
         table.add_row(*_cells(line))
-    console = Console()
-    if not console.is_terminal:
-        console.width = _WIDE  # a file has room
-    console.print(table)
+    console(_WIDE).print(table)
     for note in found.notes:
         typer.echo(printable(note))
 
@@ -159,11 +153,3 @@ def _together(replays: Sequence[Replay]) -> str:
         off = [line.off for line in lines if line.name == name and line.off is not None]
         words.append(f"{name}: {100 * median(off):+.1f} % in the median ({len(off)} runs).")
     return "\n".join(words)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Raises OutputFailure."""
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise output_failure(error, path) from error

@@ -1,9 +1,9 @@
 """One self-contained page: nothing is loaded, nothing is run, and its own policy forbids both to the browser."""
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from eapg_split.cli.files import write_text
 from eapg_split.cli.report_page.charts import bandwidth, cuts
 from eapg_split.cli.report_page.figure import check_plots
 from eapg_split.cli.report_page.gantt import gantt
@@ -20,7 +20,6 @@ from eapg_split.cli.report_page.sections import (
 )
 from eapg_split.cli.report_page.story import Story, read_story
 from eapg_split.errors import InvalidRequest
-from eapg_split.video import output_failure
 
 _POLICY: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _WHEN: Final = (
@@ -49,14 +48,7 @@ def write_report(log: Path, output: Path) -> None:
     if not output.name or output.resolve() == log.resolve():
         raise InvalidRequest(f"The page cannot be '{output}': choose another name, for instance report.html.")
     page = render(read_story(log))
-    part = output.with_name(f"{output.name}.part")
-    try:
-        part.write_text(page, encoding="utf-8")
-        part.replace(output)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise output_failure(error, output) from error
+    write_text(output, page)
 
 
 def render(story: Story) -> str:

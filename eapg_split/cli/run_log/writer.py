@@ -25,10 +25,9 @@ from eapg_split.cli.run_log.lines import (
 from eapg_split.cli.run_log.pictures import encode_webp
 from eapg_split.cli.run_log.values import BadValue, to_json
 from eapg_split.domain.workload import Workload
-from eapg_split.errors import EapgError
+from eapg_split.errors import EapgError, OutputFailure
 from eapg_split.planner.policy import Objective
 from eapg_split.runtime.events import JobEvent, OutputChunk, PreviewFrame
-from eapg_split.video import output_failure
 
 _ANY: Final = Objective()
 
@@ -61,7 +60,7 @@ class LogWriter:
             self._write({"kind": "header", **_object(self._header)})
         except OSError as error:
             self._end()
-            raise output_failure(error, self._path) from error
+            raise OutputFailure.of(error, self._path) from error
         return self
 
     def __exit__(

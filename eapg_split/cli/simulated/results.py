@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eapg_split.cli.out_folder import write_out
+from eapg_split.cli.files import write_text
 from eapg_split.cli.report_page.figure import check_plots
 from eapg_split.cli.simulated.jobs_table import parquet_is_there, write_jobs
 from eapg_split.cli.simulated.reading import PolicyRuns, RunFile, by_policy
@@ -87,5 +87,5 @@ def _draw(folder: Path, scenario: Scenario, runs: Sequence[PolicyRuns], job: int
         if drawn is None:
             notes.append(f"note: no {name}.svg: {why_not}")
         else:
-            write_out(folder / f"{name}.svg", drawn)
+            write_text(folder / f"{name}.svg", drawn)
     return notes

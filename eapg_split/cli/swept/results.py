@@ -6,19 +6,13 @@ from collections.abc import Sequence
 from io import StringIO
 from typing import Final
 
-from eapg_split.cli.simulated.table import WIDE, cell
+from eapg_split.cli.simulated.table import WIDE
+from eapg_split.cli.tables import add_columns, cell, console
 from simulations.results import Figures, plain
 from simulations.settings import shown
 from simulations.sweeps import Row, Sweep
 
-_COLUMNS: Final = (
-    ("p50 s", "latency_p50_s", 1.0),
-    ("p95 s", "latency_p95_s", 1.0),
-    ("J a job", "energy_j", 1.0),
-    ("money", "money", 1.0),
-    ("missed %", "missed", 100.0),
-    ("switches", "switches", 1.0),
-)
+_FIGURES: Final = ("latency_p50_s", "latency_p95_s", "energy_j", "money", "missed", "switches")
 
 
 def size(sweep: Sweep) -> str:
@@ -29,7 +23,6 @@ def size(sweep: Sweep) -> str:
 
 def show_table(sweep: Sweep, rows: Sequence[Row]) -> None:
     """Means over the seeds and half the widths of their 95 % intervals."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(
@@ -38,17 +31,13 @@ def show_table(sweep: Sweep, rows: Sequence[Row]) -> None:
     for parameter in sweep.parameters:
         table.add_column(parameter.path, overflow="fold")
     table.add_column("policy", no_wrap=True)
-    for title, _, _ in _COLUMNS:
-        table.add_column(title, justify="right", no_wrap=True)
+    add_columns(table, _FIGURES)
     for number, row in enumerate(rows):
         values = [shown(setting.value) for setting in row.settings]
-        figures = [cell(row.figures[key], factor) for _, key, factor in _COLUMNS]
+        figures = [cell(name, row.figures[name]) for name in _FIGURES]
         last = (number + 1) % len(sweep.policies) == 0
         table.add_row(*values, row.policy, *figures, end_section=last and len(sweep.policies) > 1)
-    console = Console()
-    if not console.is_terminal:
-        console.width = WIDE  # a file has room
-    console.print(table)
+    console(WIDE).print(table)
 
 
 def document(sweep: Sweep, rows: Sequence[Row]) -> dict[str, object]:

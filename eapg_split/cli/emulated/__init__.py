@@ -1,0 +1,1 @@
+"""What `eapg-split emulate` runs, shows and keeps."""
