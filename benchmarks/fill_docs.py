@@ -49,7 +49,7 @@ def main() -> int:
     parser.add_argument(
         "name",
         help="first_light, quality, wire, planner_speed, planner_replay, planner_live, simulator, replay,"
-        " emulated_links, emulation or faults",
+        " emulated_links, emulation, faults or checkpoints",
     )
     parser.add_argument(
         "rows",

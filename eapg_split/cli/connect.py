@@ -14,6 +14,7 @@ from eapg_split.domain.request import Request
 from eapg_split.domain.topology import Tier
 from eapg_split.errors import AccessDenied, EapgError, InvalidRequest, NodeUnavailable, Unauthenticated
 from eapg_split.planner import absolute
+from eapg_split.planner.checkpoints import Checkpoints
 from eapg_split.planner.policy import Objective
 from eapg_split.rpc.access import LOOPBACK, Access
 from eapg_split.rpc.job_client import JobOptions, describe, generate
@@ -43,6 +44,7 @@ class GenerateOptions:
     log: LogOptions | None
     deadline_s: float
     wishes: Objective
+    checkpoints: Checkpoints
     as_json: bool
     detach: bool = False
 
@@ -86,6 +88,7 @@ def job_options(options: GenerateOptions, device: Device) -> JobOptions:
         suffix=suffix_of(options.output),
         deadline_s=options.deadline_s,
         wishes=options.wishes,
+        checkpoints=options.checkpoints,
         peers=device.peers,
     )
 

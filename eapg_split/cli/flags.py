@@ -9,6 +9,7 @@ from typing import Final
 from eapg_split.domain.request import Privacy
 from eapg_split.domain.topology import NodeId
 from eapg_split.errors import InvalidRequest
+from eapg_split.planner.checkpoints import Checkpoints
 from eapg_split.planner.policy import MAX_CUTS, Goal, Objective
 
 # More than any legal prompt, so that what is too long is reported by its rule and a pipe cannot fill the memory.
@@ -57,6 +58,11 @@ def parse_wishes(
 def parse_policies(text: str) -> tuple[str, ...]:
     """A,B,C: names, or where the code of a policy is; what is none of them is the planner's business."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def parse_checkpoints(text: str) -> Checkpoints:
+    check_choice("--checkpoints", text, tuple(Checkpoints))
+    return Checkpoints(text)
 
 
 def parse_goal(text: str) -> Goal:

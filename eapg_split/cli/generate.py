@@ -29,6 +29,13 @@ _LogPrompt = Annotated[bool, typer.Option("--log-prompt", help="Put the prompt i
 _Deadline = Annotated[
     float, typer.Option(metavar="SECONDS", min=0, help="Give up after this long; 0 means never.")
 ]
+_Checkpoints = Annotated[
+    str,
+    typer.Option(
+        metavar="WHEN",
+        help="States that other nodes send home on the way, so that little is lost with a node: auto, always or never.",
+    ),
+]
 _Detach = Annotated[
     bool,
     typer.Option("--detach", help="Hand the job to the device that --nodes lists, and print its id."),
@@ -63,13 +70,20 @@ def generate(
     pin: options.Pin = None,
     cap: options.Cap = None,
     max_cuts: options.MaxCuts = 8,
+    checkpoints: _Checkpoints = "auto",
     detach: _Detach = False,
     as_json: _Json = False,
 ) -> None:
     """Generate a video from a PROMPT, over three local daemons or over those that --nodes lists."""
     with guarded():
         from eapg_split.cli.connect import GenerateOptions
-        from eapg_split.cli.flags import parse_privacy, parse_prompt, parse_steps, parse_wishes
+        from eapg_split.cli.flags import (
+            parse_checkpoints,
+            parse_privacy,
+            parse_prompt,
+            parse_steps,
+            parse_wishes,
+        )
         from eapg_split.cli.run import run
         from eapg_split.cli.run_log import LogOptions
         from eapg_split.domain.request import Request
@@ -99,6 +113,7 @@ def generate(
             log=None if log is None else LogOptions(log, log_prompt),
             deadline_s=deadline,
             wishes=parse_wishes(objective, max_entropy, max_cuts, pins=pin or (), caps=cap or ()),
+            checkpoints=parse_checkpoints(checkpoints),
             as_json=as_json,
             detach=detach,
         )

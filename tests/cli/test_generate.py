@@ -14,6 +14,7 @@ from eapg_split.cli.app import app
 from eapg_split.domain.error_budget import DEFAULT_QUALITY_DB
 from eapg_split.domain.request import Request
 from eapg_split.errors import LEAVES, CorruptPayload, EapgError, NodeUnavailable
+from eapg_split.planner.checkpoints import Checkpoints
 from eapg_split.rpc.access import Access
 from eapg_split.rpc.job_client import JobOptions
 from eapg_split.rpc.local_topology import LocalTopology, RunningNode
@@ -219,7 +220,10 @@ def test_a_device_cannot_write_elsewhere(here: Path, tell: Tell, name: str) -> N
     assert list(here.iterdir()) == []
 
 
-@pytest.mark.parametrize("flags", [[], ["--quality", "38.5", "--codec", "int8", "--log", "run.jsonl"]])
+@pytest.mark.parametrize(
+    "flags",
+    [[], ["--quality", "38.5", "--codec", "int8", "--checkpoints", "always", "--log", "run.jsonl"]],
+)
 def test_the_flags_reach_the_device(here: Path, monkeypatch: pytest.MonkeyPatch, flags: list[str]) -> None:
     heard: list[JobOptions] = []
 
@@ -240,6 +244,7 @@ def test_the_flags_reach_the_device(here: Path, monkeypatch: pytest.MonkeyPatch,
     (options,) = heard
     assert options.quality_db == (38.5 if flags else DEFAULT_QUALITY_DB)
     assert options.codec == ("int8" if flags else "lossless")
+    assert options.checkpoints is (Checkpoints.ALWAYS if flags else Checkpoints.AUTO)
     assert options.previews == bool(flags)
 
 
@@ -286,6 +291,7 @@ def test_the_prompt_may_come_from_stdin(here: Path, tell: Tell) -> None:
         (["A cat", "--quality", "nan"], "--quality"),
         (["A cat", "--engine", "cuda"], "choose one of onnx, torch"),
         (["A cat", "--privacy", "none"], "choose one of prompt-local, any"),
+        (["A cat", "--checkpoints", "often"], "choose one of auto, always, never"),
         (["A cat", "--nodes", "absent.toml"], "absent.toml cannot be read"),
         (["A cat", "-o", "cat.avi"], ".mp4, .webm or .gif"),
         (["A cat", "-o", "absent/cat.mp4"], "does not exist"),
