@@ -43,7 +43,7 @@ class Flying:
         if not self._admitted(node, 0, way.delay_s * 2):
             return
         step = flight.segment.start_step
-        codec = self._moves.codec(flight.plan.codec_at(step), step, own.id, node.id)
+        codec = self._moves.codec(flight.plan.codec_at(step), step, own.rates.bits_per_s(own.id, node.id))
         self._moves.send(
             (own, node), way, (step, codec), lambda: self._compute(node, 0, step, entering=True), first=True
         )
@@ -147,13 +147,13 @@ class Flying:
             return
         if flight.homecoming is None:
             step = flight.chain[index].start_step
-            name = flight.plan.codec_at(flight.stop_step)
+            name, believed = flight.plan.codec_at(flight.stop_step), self._rate_back(node, index)
             flight.homecoming = Homecoming(
                 self._owner.workload,
                 (step, flight.stop_step),
                 (self._kernel, self._world.media, self._way_home(index)),
-                lambda reached: self._moves.codec(name, reached, node.id, own.id),
-                believed_bits_per_s=own.rates.bits_per_s(node.id, own.id) or 0.0,
+                lambda reached: self._moves.codec(name, reached, believed),
+                believed_bits_per_s=believed or 0.0,
                 kept=self._kept,
             )
         flight.homecoming.stepped(reached, seconds)
@@ -173,6 +173,11 @@ class Flying:
         hops = [*reversed(self._flight.nodes[: index + 1]), self._site.device.id]
         return reduce(Way.then, (self._site.ways[ends] for ends in pairwise(hops)))
 
+    def _rate_back(self, node: SimNode, index: int) -> float | None:
+        """What whoever sent a node its state believes of the way back: its order says so."""
+        before = self._site.nodes[self._flight.chain[index - 1].node] if index else self._site.device
+        return before.rates.bits_per_s(node.id, before.id)
+
     def _hand_on(self, node: SimNode, index: int, reached: int) -> bool:
         """Sends the state on to the next node of the chain; False where that one does not take it."""
         flight = self._flight
@@ -186,7 +191,8 @@ class Flying:
             other.admit(self._owner.number, self._owner.workload, part.start_step, part.stop_step)
         except CapacityExceeded:
             return False
-        codec = self._moves.codec(flight.plan.codec_at(reached), reached, node.id, other.id)
+        rate = node.rates.bits_per_s(node.id, other.id)
+        codec = self._moves.codec(flight.plan.codec_at(reached), reached, rate)
         self._result_ready()
         node.release(self._owner.number)
         self._moves.send(
@@ -203,9 +209,8 @@ class Flying:
             self._home(reached)
             return
         way = self._way_home(index)
-        codec = self._moves.codec(
-            flight.plan.codec_at(min(flight.stop_step, reached)), reached, node.id, own.id
-        )
+        name = flight.plan.codec_at(min(flight.stop_step, reached))
+        codec = self._moves.codec(name, reached, self._rate_back(node, index))
         ahead = self._result_ready()
         last = self._site.nodes[flight.nodes[0]]  # what it shows is the rate of the last link
         self._moves.send((last, own), way, (reached, codec), lambda: self._home(reached), ahead=ahead)

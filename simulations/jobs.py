@@ -87,6 +87,7 @@ class JobRun:
         if prober.looking and kernel.now_s < until_s and not self._over:
             kernel.at(min(until_s, kernel.now_s + _ASK_S), self._wait, until_s)
         else:
+            prober.late(FIRST_LOOK_S)
             self._advance(Started())
 
     # the session

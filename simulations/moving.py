@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from eapg_split.codecs.auto import UNKNOWN_LINK_BITS_PER_S
 from eapg_split.codecs.base import PART_RAW_BYTES
-from eapg_split.domain.topology import NodeId
 from eapg_split.planner.estimates import CodecEstimate
 from eapg_split.planner.link_rates import LEAST_BYTES
 from simulations.flights import Flight, Owner, Sending
@@ -22,10 +22,10 @@ class Moves:
         self._world, self._site = owner.world, owner.site
         self._kernel = owner.world.kernel
 
-    def codec(self, name: str, step: int, source: NodeId, target: NodeId) -> CodecEstimate:
-        """The codec of that name, or for `auto` the one that should arrive first by what the source knows."""
+    def codec(self, name: str, step: int, bits_per_s: float | None) -> CodecEstimate:
+        """The codec of that name, or for `auto` the one that should arrive first on a link of that speed."""
         named = [codec for codec in self._owner.codecs if codec.name == name]
-        rate = self._site.nodes[source].rates.bits_per_s(source, target) or 1e8
+        rate = bits_per_s or UNKNOWN_LINK_BITS_PER_S
         return min(
             named or self._owner.codecs,
             key=lambda codec: max(codec.bits[step] / rate, codec.encode_s[step], codec.decode_s[step]),

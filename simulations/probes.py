@@ -46,6 +46,11 @@ class Prober:
         """Whether a look goes on."""
         return bool(self._looks)
 
+    def late(self, seconds: float) -> None:
+        """So long after they began, some looks may not have come back once."""
+        for node in self._looks:
+            self._site.device.rates.late(self._site.device.id, node, seconds)
+
     def look_again(self) -> None:
         """Starts a look at links of which nothing was seen for some seconds: fewer where they were dark or changed."""
         rates, own = self._site.device.rates, self._site.device.id
@@ -155,6 +160,7 @@ class _Look:
         if self._flow is not None:
             self._media.drop(self._flow)
         rates, own = self._site.device.rates, self._site.device.id
+        rates.late(own, self._node, PATIENCE_S)
         for ends in ((own, self._node), (self._node, own)):
             believed = rates.bits_per_s(*ends)
             if believed is None or believed > 8 * self._size / PATIENCE_S:

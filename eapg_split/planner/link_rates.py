@@ -80,6 +80,7 @@ class _Link:
     prior: LinkEstimate | None
     rate: BandwidthEstimator
     round_trips: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_MOST_ROUND_TRIPS))
+    late_s: float = 0.0  # that a small message has not come back for, while none has
     samples: int = 0
     doubtful: bool = False
 
@@ -120,7 +121,16 @@ class LinkRates:
         """Takes the time of a small message there and back, for both directions."""
         if seconds > 0:
             for ends in ((source, target), (target, source)):
-                self._link(*ends).round_trips.append((self._clock(), seconds))
+                link = self._link(*ends)
+                link.round_trips.append((self._clock(), seconds))
+                link.late_s = 0.0
+
+    def late(self, source: str, target: str, seconds: float) -> None:
+        """A small message has not come back for so long: where no round trip is known, it takes longer than that."""
+        for ends in ((source, target), (target, source)):
+            link = self._link(*ends)
+            if not link.round_trips:
+                link.late_s = max(link.late_s, seconds)
 
     def bits_per_s(self, source: str, target: str) -> float | None:
         """The rate of a link; None while nothing was seen of it."""
@@ -128,15 +138,16 @@ class LinkRates:
         return None if found is None else found.bits_per_s
 
     def estimate(self, source: str, target: str) -> LinkEstimate | None:
-        """A link as a planner wants it; None while nothing was seen of it. An unknown round trip is the prior's."""
-        found = self._seen(source, target)
-        if found is None:
+        """A link as a planner wants it; None while nothing was seen of it. What is not known is the prior's."""
+        link, found = self._links.get((source, target)), self._seen(source, target)
+        if link is None:
             return None
-        link = self._links[source, target]
-        rtt_s = self._rtt_s(link)
+        rtt_s, rate = self._rtt_s(link), found or link.prior
+        if rate is None or (found is None and math.isnan(rtt_s)):
+            return None
         if math.isnan(rtt_s) and link.prior is not None:
             rtt_s = link.prior.rtt_s
-        return LinkEstimate(found.bits_per_s, rtt_s, found.sigma, self._joules_per_byte(source, target))
+        return LinkEstimate(rate.bits_per_s, rtt_s, rate.sigma, self._joules_per_byte(source, target))
 
     def age_s(self, source: str, target: str) -> float:
         """Seconds since something was seen of the link; infinite where nothing was."""
@@ -192,7 +203,12 @@ class LinkRates:
         return self.network.estimator or DEFAULT_ESTIMATOR
 
     def _rtt_s(self, link: _Link) -> float:
-        """The shortest of the last ten minutes; of all that are remembered where those saw none; else NaN."""
+        """The shortest of the last ten minutes; of all that are remembered where those saw none; else NaN.
+
+        Where none is known, but something is late, it is no shorter than that.
+        """
+        if link.late_s:
+            return max(link.late_s, 0.0 if link.prior is None else link.prior.rtt_s)
         now = self._clock()
         late = [seconds for when_s, seconds in link.round_trips if now - when_s <= _RTT_S]
         return min(late or [seconds for _, seconds in link.round_trips], default=math.nan)

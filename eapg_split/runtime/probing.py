@@ -80,6 +80,9 @@ class LinkProber:
         )
         if self._looks:
             await asyncio.wait(self._looks.values(), timeout=within_s)
+        for node, look in self._looks.items():
+            if not look.done():
+                self._links.late(self._own, node, within_s)
 
     def look_again(self) -> None:
         """Starts a look at links of which nothing was seen for some seconds: fewer where they were dark or changed."""
@@ -150,6 +153,7 @@ class LinkProber:
 
     def _at_most(self, node: NodeId, size: int) -> None:
         """The link carried less than all of it in the time: news only where more was believed."""
+        self._links.late(self._own, node, PATIENCE_S)
         for source, target in self._ways(node):
             believed = self._links.bits_per_s(source, target)
             if believed is None or believed > 8 * size / PATIENCE_S:

@@ -135,6 +135,37 @@ def test_the_shortest_round_trip_of_late_counts() -> None:
     assert [each.rtt_s for each in rates.sights()] == [0.1, 0.1]
 
 
+def test_a_round_trip_is_known_before_any_rate() -> None:
+    rates = LinkRates("device", clock=Clock())
+    prior = LinkEstimate(5e6, 0.04, 0.6)
+    rates.round_trip("device", "cloud", 0.3)
+    assert rates.estimate("device", "cloud") is None  # nobody says what such links carry
+    for ends in (("device", "edge"), ("edge", "device")):
+        rates.expect(*ends, prior)
+        assert rates.estimate(*ends) is None
+    rates.round_trip("device", "edge", 0.3)
+    for ends in (("device", "edge"), ("edge", "device")):
+        assert rates.estimate(*ends) == LinkEstimate(5e6, 0.3, 0.6)
+        assert rates.stale(*ends)
+        assert rates.bits_per_s(*ends) is None
+    assert rates.sights() == ()
+
+
+def test_what_has_not_come_back_takes_longer_than_that() -> None:
+    rates = LinkRates("device", clock=Clock())
+    rates.expect("device", "edge", LinkEstimate(5e6, 0.04, 0.6))
+    for late_s, rtt_s in ((0.01, 0.04), (0.25, 0.25), (0.2, 0.25), (1.0, 1.0)):
+        rates.late("device", "edge", late_s)
+        found = rates.estimate("device", "edge")
+        assert found is not None
+        assert found.rtt_s == rtt_s
+    rates.round_trip("device", "edge", 0.02)
+    rates.late("device", "edge", 5.0)  # this one was held up: the way itself is shorter
+    found = rates.estimate("device", "edge")
+    assert found is not None
+    assert found.rtt_s == 0.02
+
+
 def test_what_others_are_told_is_bounded_and_newest_first() -> None:
     clock = Clock()
     rates = LinkRates("device", clock=clock)

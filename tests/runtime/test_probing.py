@@ -64,6 +64,25 @@ async def refresh_links(cluster: Cluster, within_s: float = 5.0) -> None:
     await prober.close()
 
 
+class Far(Shaped):
+    """A round trip takes longer than a job waits for it."""
+
+    async def probe(self, parts: Sequence[Part]) -> Probed:
+        await asyncio.sleep(0.2)
+        return await super().probe(parts)
+
+
+async def test_a_look_that_does_not_come_back_in_time_says_that_the_node_is_far() -> None:
+    cluster = await cluster_of(Far(80e6), Shaped(80e6, "cloud"))
+    prober = LinkProber(cluster)
+    await prober.first_look(0.1)
+    far, near = (cluster.worker.links.estimate("device", node) for node in ("edge", "cloud"))
+    await prober.close()
+    assert far is not None
+    assert near is not None
+    assert far.rtt_s == 0.1 > near.rtt_s
+
+
 async def test_a_stale_link_is_probed_once_in_both_directions() -> None:
     peer = Shaped(80e6)
     cluster = await cluster_of(peer)
