@@ -5,19 +5,22 @@ that waits. When the result is ready, what has not been written yet is dropped; 
 """
 
 from collections.abc import Callable
-from typing import Final
 
 from eapg_split.codecs.base import PART_RAW_BYTES
 from eapg_split.domain.latent import TensorSpec
 from eapg_split.domain.workload import Workload
-from eapg_split.planner.checkpoints import Journey, Journeys, Moment, worth_sending
+from eapg_split.planner.checkpoints import (
+    AHEAD,
+    Journey,
+    Journeys,
+    Moment,
+    spare_message_bytes,
+    worth_sending,
+)
 from eapg_split.planner.estimates import CodecEstimate
 from simulations.kernel import Kernel
 from simulations.links import Flow, Media
 from simulations.sites import Way
-
-_MESSAGES: Final = 2  # that are on their way and that nobody has taken yet: a part each, or a piece of one
-_MESSAGE_BITS: Final = 8 * 2**17
 
 
 class Homecoming:
@@ -41,6 +44,7 @@ class Homecoming:
         self._start_step, self._stop_step = begin
         self._kernel, self._media, self._way = way
         self._journeys = Journeys(believed_bits_per_s)
+        self._message_bits = 8 * spare_message_bytes(believed_bits_per_s)
         self._input = self._before = self._names(self._start_step)
         self._step_s = self._computed_s = self._covered_s = 0.0
         self._waiting: tuple[int, float] | None = None  # the step, and what was computed until then
@@ -66,7 +70,8 @@ class Homecoming:
         if flow is None:
             return 0.0
         self._media.drop(flow)
-        return min(_MESSAGES * min(_MESSAGE_BITS, flow.bits / self._parts), flow.left_at(self._kernel.now_s))
+        ahead = AHEAD * min(self._message_bits, flow.bits / self._parts)  # a part each, or a piece of one
+        return min(ahead, flow.left_at(self._kernel.now_s))
 
     def abandon(self) -> None:
         """The segment is lost, and what is on its way with it."""

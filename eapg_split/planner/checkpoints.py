@@ -11,6 +11,11 @@ CODING: Final = 0.1  # of these seconds, for coding
 DOUBT: Final = (
     4.0  # so much better may a link be than it is believed to be before a state has gone home by it
 )
+AHEAD: Final = 2  # messages of a state on its way home that may be before a result
+_AHEAD_S: Final = 0.1  # for these together
+_UNKNOWN_BITS_PER_S: Final = 4e6  # low, as a wrong guess costs least there
+_LEAST_BYTES: Final = 2**14
+_MOST_BYTES: Final = 2**17
 _REMEMBERED: Final = 3  # journeys: one that was slow by chance says nothing of the link
 
 
@@ -50,6 +55,12 @@ def worth_sending(journey: Journey, at: Moment) -> bool:
     """
     soon_s = max(at.step_s, SHARE * at.at_risk_s)
     return journey.home_s <= min(soon_s, at.left_s) and journey.encode_s <= CODING * at.at_risk_s
+
+
+def spare_message_bytes(bits_per_s: float) -> int:
+    """How large a message of a state on its way home may be on such a link (0: unknown): a result may wait for it."""
+    a_share = (bits_per_s or _UNKNOWN_BITS_PER_S) * _AHEAD_S / AHEAD / 8
+    return min(max(int(a_share), _LEAST_BYTES), _MOST_BYTES)
 
 
 class Journeys:

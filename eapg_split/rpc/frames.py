@@ -14,14 +14,14 @@ from eapg_split.runtime.handoff import Ready
 
 CHECKSUM_BYTES: Final = 16
 TOGETHER_BYTES: Final = 2**19  # parts in one message; every message costs both ends about as much as 100 KiB
-APART_BYTES: Final = 2**17  # of a message that others may have to wait for
+_UNKNOWN_BYTES: Final = 2**17  # of a message on a link of which nobody knows anything
 _LEAST_BYTES: Final = 2**14  # of a message on the slowest link
 _CHUNK_FIELD: Final = 2  # of RunRequest and of RunReply
 
 
 def message_bytes(bits_per_s: float) -> int:
     """How large a message may be on such a link (0: unknown): something is heard there every half second."""
-    half_a_second = int(bits_per_s / 16) if bits_per_s else APART_BYTES
+    half_a_second = int(bits_per_s / 16) if bits_per_s else _UNKNOWN_BYTES
     return min(max(half_a_second, _LEAST_BYTES), TOGETHER_BYTES)
 
 
@@ -52,12 +52,12 @@ def part_messages(
         yield b"".join(pieces)
 
 
-def checkpoint_messages(index: int, ready: Ready) -> Iterator[bytes]:
-    """One part of a checkpoint as small messages, so that what is more urgent gets in between."""
+def checkpoint_messages(index: int, ready: Ready, each: int) -> Iterator[bytes]:
+    """One part of a checkpoint as messages of so many bytes at most, so that what is more urgent gets in between."""
     body = memoryview(ready.part.body)
-    yield _head(ReplyField.CHECKPOINT_PART, index, ready, APART_BYTES) + bytes(body[:APART_BYTES])
-    for start in range(APART_BYTES, len(body), APART_BYTES):
-        yield pack(ReplyField.CHECKPOINT_CHUNK, body[start : start + APART_BYTES])
+    yield _head(ReplyField.CHECKPOINT_PART, index, ready, each) + bytes(body[:each])
+    for start in range(each, len(body), each):
+        yield pack(ReplyField.CHECKPOINT_CHUNK, body[start : start + each])
 
 
 def _head(field: int, index: int, ready: Ready, most_bytes: int = PART_CHUNK_BYTES) -> bytes:

@@ -12,10 +12,11 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from eapg_split.errors import NodeUnavailable
+from eapg_split.planner.checkpoints import AHEAD
 
 WINDOW_MESSAGES: Final = 4  # parts and chunks that wait to be written
 MAX_PREVIEWS: Final = 64  # frames that wait; beyond it the oldest is dropped
-CREDIT: Final = 2  # messages of checkpoints and previews that the reader has not taken yet
+CREDIT: Final = AHEAD  # messages of checkpoints and previews that the reader has not taken yet
 
 _LAST_WRITE_S: Final = 1.0
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 import grpc
 
 from eapg_split.errors import EapgError, InvalidRequest
+from eapg_split.planner.checkpoints import spare_message_bytes
 from eapg_split.rpc.callers import caller_of
 from eapg_split.rpc.convert import (
     description_to_proto,
@@ -266,7 +267,7 @@ async def _send_checkpoints(offers: CheckpointOffers, outbox: Outbox) -> None:
             await outbox.spare(pack(ReplyField.CHECKPOINT, seal(header)))
             async with aclosing(outgoing.parts()) as parts:
                 async for ready in parts:
-                    for message in checkpoint_messages(index, ready):
+                    for message in checkpoint_messages(index, ready, spare_message_bytes(offers.bits_per_s)):
                         await outbox.spare(message)
                     index += 1
             await outbox.emptied()

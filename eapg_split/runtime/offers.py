@@ -29,8 +29,8 @@ class CheckpointOffers:
         spares = order.checkpoints is Checkpoints.AUTO and metered
         self._wanted = Checkpoints.NEVER if spares else order.checkpoints
         self._stop_step = order.onward[-1].stop_step if order.onward else order.stop_step
-        self._bits_per_s = order.result_link_bits_per_s
-        self._journeys = Journeys(self._bits_per_s)
+        self.bits_per_s = order.result_link_bits_per_s  # of the way home, 0 while nobody knows it
+        self._journeys = Journeys(self.bits_per_s)
         self._input: Checkpoint | None = None
         self._before: Checkpoint | None = None
         self._waiting: _Offer | None = None
@@ -43,7 +43,8 @@ class CheckpointOffers:
         The way back is taken to be as fast where nobody knows better.
         """
         self._input = state
-        self._journeys = Journeys(self._bits_per_s or came_bits_per_s)
+        self.bits_per_s = self.bits_per_s or came_bits_per_s
+        self._journeys = Journeys(self.bits_per_s)
 
     def stepped(self, seconds: float) -> None:
         """A step of the segment took so long."""

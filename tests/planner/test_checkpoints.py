@@ -2,7 +2,14 @@
 
 import pytest
 
-from eapg_split.planner.checkpoints import Journey, Journeys, Moment, worth_sending
+from eapg_split.planner.checkpoints import (
+    AHEAD,
+    Journey,
+    Journeys,
+    Moment,
+    spare_message_bytes,
+    worth_sending,
+)
 
 STEP = Moment(step_s=1, at_risk_s=1, left_s=3)
 
@@ -74,3 +81,13 @@ def test_no_more_than_one_step_is_at_risk_where_a_link_carries_a_state_within_a_
         assert worth_sending(journeys.expected(size), moment), step
         journeys.took(size, Journey(delay_s + 8 * size / bits_per_s, 0.001))
         covered = step
+
+
+@pytest.mark.parametrize("bits_per_s", [0.0, 1e3, 0.5e6, 2e6, 10e6, 100e6, 1e10])
+def test_a_result_waits_a_tenth_of_a_second_at_most_for_a_state_on_its_way(bits_per_s: float) -> None:
+    size = spare_message_bytes(bits_per_s)
+    assert 2**14 <= size <= 2**17
+    if bits_per_s >= 3e6:
+        assert AHEAD * 8 * size / bits_per_s <= 0.1
+    else:  # no smaller: each message costs both ends some time
+        assert size < 2**15
