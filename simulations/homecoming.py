@@ -101,7 +101,10 @@ class Homecoming:
             self._kept(reached, bits / 8, self._kernel.now_s - self._way.delay_s - began_s - encode_s)
 
         def told(_: object) -> None:
-            self._journeys.took(raw, Journey(self._kernel.now_s - began_s, encode_s))
+            home_s = self._kernel.now_s - began_s
+            self._journeys.took(raw, Journey(home_s, encode_s))
+            if home_s > 0:
+                self._message_bits = max(self._message_bits, 8 * spare_message_bytes(bits / home_s))
             self._busy = False
             self._send()
 

@@ -29,7 +29,7 @@ class CheckpointOffers:
         spares = order.checkpoints is Checkpoints.AUTO and metered
         self._wanted = Checkpoints.NEVER if spares else order.checkpoints
         self._stop_step = order.onward[-1].stop_step if order.onward else order.stop_step
-        self.bits_per_s = order.result_link_bits_per_s  # of the way home, 0 while nobody knows it
+        self.bits_per_s = order.result_link_bits_per_s  # of the way home at least, 0 while nobody knows
         self._journeys = Journeys(self.bits_per_s)
         self._input: Checkpoint | None = None
         self._before: Checkpoint | None = None
@@ -82,6 +82,8 @@ class CheckpointOffers:
         """One that was taken at that moment of the monotonic clock is there: what it took tells of the next."""
         journey = Journey(time.monotonic() - began_s, outgoing.encode_s)
         self._journeys.took(outgoing.declaration.raw_bytes, journey)
+        if journey.home_s > 0:  # the link carried that at least
+            self.bits_per_s = max(self.bits_per_s, 8 * outgoing.body_bytes / journey.home_s)
 
     def _is_worth(self, checkpoint: Checkpoint) -> bool:
         travels = [kept for kept in checkpoint.tensors.values() if self._named(kept) is None]

@@ -1,6 +1,7 @@
 """States that come home while a segment goes on: what is lost with a node begins there, and nothing waits for them."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -27,6 +28,7 @@ from eapg_split.runtime.handoff import Outgoing
 from eapg_split.runtime.job import Job
 from eapg_split.runtime.loopback import LoopbackPeer
 from eapg_split.runtime.neighbours import Neighbours
+from eapg_split.runtime.offers import CheckpointOffers
 from eapg_split.runtime.peer import Emit, NodeDescription, Onward, Peer, SegmentDone, SegmentOrder
 from eapg_split.runtime.progress import Progress
 from eapg_split.runtime.recall import Recall
@@ -251,3 +253,12 @@ async def test_a_further_node_that_is_lost_costs_one_step_too(
     _, second = [event for event in result.events if isinstance(event, PlanMade)]
     assert second.segments[0].start_step == 8
     assert ("cloud" in {segment.node for segment in second.segments}) != gone
+
+
+async def test_what_a_state_on_its_way_home_took_shows_what_the_link_carries_at_least() -> None:
+    state = coded(undivided(5))
+    assert sum([len(ready.part.body) async for ready in state.parts()]) == state.body_bytes > 0
+    for believed, known in ((0.0, 80 * state.body_bytes), (1e12, 1e12)):
+        offers = CheckpointOffers(replace(order(5, 9), result_link_bits_per_s=believed))
+        offers.came_home(state, time.monotonic() - 0.1)
+        assert offers.bits_per_s == pytest.approx(known, rel=0.1)
