@@ -20,6 +20,7 @@ INK: Final = "#010203"
 MUTED: Final = "#040506"
 LINE: Final = "#070809"
 _ROLES: Final = {INK: "var(--ink)", MUTED: "var(--muted)", LINE: "var(--line)"}
+_DPI: Final = 72  # of SVG, so that what is laid out is what is written
 _LABEL: Final = 32  # characters of a label
 _MOST_ENTRIES: Final = 24  # of a legend
 
@@ -72,8 +73,9 @@ def drawn(name: str, size: tuple[float, float], paint: Callable[["Figure"], None
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_SETTINGS)
         matplotlib.rcParams["svg.hashsalt"] = name
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=size, layout="constrained", dpi=_DPI)
         paint(figure)
+        _settle(figure)
         figure.savefig(
             stream,
             format="svg",
@@ -81,6 +83,15 @@ def drawn(name: str, size: tuple[float, float], paint: Callable[["Figure"], None
             metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
         )
     return stream.getvalue()
+
+
+def _settle(figure: "Figure") -> None:
+    """Lays the figure out and rounds that: the last bits of its solver differ from time to time."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        left, bottom, width, height = (round(each, 6) for each in axes.get_position(original=True).bounds)
+        axes.set_position((left, bottom, width, height), which="original")
 
 
 def label(value: object) -> str:
