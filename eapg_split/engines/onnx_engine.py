@@ -41,7 +41,9 @@ class OnnxNetworks:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.enable_cpu_mem_arena = False
         try:
-            return ort.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+            return ort.InferenceSession(
+                str(graph), options, providers=["CPUExecutionProvider"], enable_fallback=0
+            )
         except Exception as error:  # ONNX Runtime's errors share no base class
             raise CorruptWeights(f"ONNX Runtime cannot load {graph}: {_first_line(error)}.") from error
 

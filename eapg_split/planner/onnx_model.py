@@ -19,7 +19,9 @@ class OnnxModel:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
         try:
-            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(
+                data, options, providers=["CPUExecutionProvider"], enable_fallback=0
+            )  # without its second attempt, of which it prints
         except Exception as error:  # onnxruntime raises many kinds
             first = (str(error).splitlines() or [""])[0]
             raise InvalidRequest(f"is no ONNX graph that runs here: {first[:200]}") from error

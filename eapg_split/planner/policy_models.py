@@ -1,10 +1,13 @@
 """Trained models that place stages, from files: numbers and ONNX graphs, nothing that runs as Python."""
 
+import math
+from io import BytesIO
 from pathlib import Path
 from typing import Final, Protocol
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
+from numpy.lib import format as npy
 
 from eapg_split.errors import InvalidRequest
 from eapg_split.planner.onnx_model import OnnxModel
@@ -56,11 +59,12 @@ class RowModel:
         """As PolicyModel."""
         job = np.broadcast_to(choice.job, (MAX_NODES, len(choice.job)))
         rows = np.concatenate([choice.nodes, job], axis=1)
-        for number, (weights, biases) in enumerate(self._layers):
-            rows = rows @ weights + biases
-            if number + 1 < len(self._layers):
-                rows = np.tanh(rows)
-        return rows[:, 0], -np.arange(len(CODECS), dtype=np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for number, (weights, biases) in enumerate(self._layers):
+                rows = rows @ weights + biases
+                if number + 1 < len(self._layers):
+                    rows = np.tanh(rows)
+        return np.nan_to_num(rows[:, 0], nan=-np.inf), -np.arange(len(CODECS), dtype=np.float32)
 
 
 def read_model(path: Path) -> PolicyModel:
@@ -86,15 +90,37 @@ def write_row_model(path: Path, layers: list[tuple[Rows, Rows]]) -> None:
 
 def _layers(path: Path) -> list[tuple[Rows, Rows]]:
     try:
-        with ZipFile(path) as parts:
-            if sum(part.file_size for part in parts.infolist()) > MAX_BYTES:
-                raise InvalidRequest(f"unpacks to more than {MAX_BYTES >> 20} MiB.")
-        with np.load(path, allow_pickle=False) as kept:
-            arrays = {name: np.asarray(kept[name], np.float32) for name in kept.files}
-    except (BadZipFile, ValueError, KeyError, EOFError) as error:
+        with ZipFile(path) as archive:
+            return _layers_in(archive)
+    except (InvalidRequest, OSError):
+        raise
+    except Exception as error:  # zipfile, zlib and numpy's reader of headers raise many kinds
         raise InvalidRequest(f"is no file of numpy's savez with numbers: {error}.") from error
-    count = len(arrays) // 2
-    names = [f"{letter}{number}" for number in range(count) for letter in "wb"]
-    if sorted(arrays) != sorted(names):
-        raise InvalidRequest(f"holds {', '.join(sorted(arrays))[:100]}: w0, b0, w1, b1 and so on are wanted.")
+
+
+def _layers_in(archive: ZipFile) -> list[tuple[Rows, Rows]]:
+    members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
+    if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
+        raise InvalidRequest(f"unpacks to more than {MAX_BYTES >> 20} MiB.")
+    count = len(members) // 2
+    wanted = {f"{letter}{number}" for number in range(count) for letter in "wb"}
+    if members.keys() != wanted:
+        raise InvalidRequest(f"holds {str(sorted(members))[:100]}: w0, b0, w1, b1 and so on are wanted.")
+    arrays = {name: _array(name, archive.read(member)) for name, member in members.items()}
     return [(arrays[f"w{number}"], arrays[f"b{number}"]) for number in range(count)]
+
+
+def _array(name: str, data: bytes) -> Rows:
+    """What numpy's own reader gives, which makes room for whatever the header claims before it looks for it."""
+    stream = BytesIO(data)
+    if npy.read_magic(stream) != (1, 0):
+        raise InvalidRequest(f"has {name} in a version that numpy does not write for numbers.")
+    shape, by_columns, kind = npy.read_array_header_1_0(stream)
+    left = len(data) - stream.tell()
+    if kind.kind != "f" or math.prod(shape) * kind.itemsize != left or min(shape, default=0) < 0:
+        raise InvalidRequest(
+            f"has {name} as {kind} of shape {str(shape)[:100]} in {left} bytes: floats are wanted."
+        )
+    flat = np.frombuffer(data, kind, offset=stream.tell())
+    with np.errstate(over="ignore"):  # what is beyond a float32 is refused with the infinite
+        return flat.reshape(shape, order="F" if by_columns else "C").astype(np.float32)

@@ -59,7 +59,9 @@ def test_a_model_is_a_file_of_the_caller_s_choice(tmp_path: Path) -> None:
         ({"w0": np.zeros((ROW_INPUTS, 2)), "b0": np.zeros(2)}, "ends in 2 numbers"),
         ({"w0": np.full((ROW_INPUTS, 1), np.nan), "b0": np.zeros(1)}, "no number in layer 0"),
         ({"w1": np.zeros((ROW_INPUTS, 1)), "b1": np.zeros(1)}, "w0, b0, w1, b1 and so on are wanted"),
-        ({"w0": np.array([object()]), "b0": np.zeros(1)}, "no file of numpy's savez"),
+        ({"w0": np.array([object()]), "b0": np.zeros(1)}, "w0 as object of shape"),
+        ({"w0": np.full((ROW_INPUTS, 1), 1e300), "b0": np.zeros(1)}, "no number in layer 0"),
+        ({"\x1b[2J": np.zeros(1), "b0": np.zeros(1)}, r"holds \['\\x1b"),
     ],
 )
 def test_what_is_no_model_is_refused(tmp_path: Path, arrays: dict[str, np.ndarray], words: str) -> None:
@@ -85,6 +87,55 @@ def test_files_that_hold_something_else_are_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(InvalidRequest, match=words):
             resolve(str(path))
+
+
+@pytest.mark.parametrize(
+    ("found", "instead", "words"),
+    [
+        (f"({ROW_INPUTS}, 1), }}", "(2**40, 9), }", "no file of numpy's savez"),
+        (f"({ROW_INPUTS}, 1), }}", "(9999999, 9), }", "floats are wanted"),  # more than there is
+        (f"({ROW_INPUTS}, 1), }}", "(-1, -28), }", "floats are wanted"),
+        ("'descr'", "(descr'", "no file of numpy's savez"),
+        ("NUMPY\x01", "NUMPY\x02", "a version that numpy does not write"),
+    ],
+)
+def test_arrays_that_claim_what_they_are_not_are_refused(
+    tmp_path: Path, found: str, instead: str, words: str
+) -> None:
+    """Before room is made for them."""
+    honest, path = row_model(tmp_path / "honest.npz", COST), tmp_path / "bad.npz"
+    with zipfile.ZipFile(honest) as arrays, zipfile.ZipFile(path, "w") as broken:
+        for name in arrays.namelist():
+            before = arrays.read(name)
+            after = before.replace(found.encode("latin1"), instead.encode("latin1"), 1)
+            more = len(after) - len(before)  # its header stays as long as it says
+            broken.writestr(
+                name,
+                after.replace(b" " * more + b"\n", b"\n")
+                if more > 0
+                else after.replace(b"\n", b" " * -more + b"\n", 1),
+            )
+    with pytest.raises(InvalidRequest, match=words):
+        resolve(str(path))
+
+
+@pytest.mark.parametrize("flag", [6, 8])  # of the archive: that a member is encrypted, how it is packed
+def test_archives_of_other_kinds_are_refused(tmp_path: Path, flag: int) -> None:
+    body = bytearray(row_model(tmp_path / "honest.npz", COST).read_bytes())
+    for mark, at in ((b"PK\x03\x04", flag), (b"PK\x01\x02", flag + 2)):
+        body[body.index(mark) + at] = 1
+    path = tmp_path / "bad.npz"
+    path.write_bytes(body)
+    with pytest.raises(InvalidRequest, match="no file of numpy's savez"):
+        resolve(str(path))
+
+
+def test_a_graph_that_is_refused_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = onnx_model(tmp_path / "bad.onnx")
+    path.write_bytes(path.read_bytes().replace(b"Gemm", b"\x90emm"))
+    with pytest.raises(InvalidRequest, match="no ONNX graph"):
+        resolve(str(path))
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.slow
