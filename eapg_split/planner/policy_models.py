@@ -4,7 +4,7 @@ import math
 from io import BytesIO
 from pathlib import Path
 from typing import Final, Protocol
-from zipfile import ZipFile
+from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 from numpy.lib import format as npy
@@ -106,8 +106,14 @@ def _layers_in(archive: ZipFile) -> list[tuple[Rows, Rows]]:
     wanted = {f"{letter}{number}" for number in range(count) for letter in "wb"}
     if members.keys() != wanted:
         raise InvalidRequest(f"holds {str(sorted(members))[:100]}: w0, b0, w1, b1 and so on are wanted.")
-    arrays = {name: _array(name, archive.read(member)) for name, member in members.items()}
+    arrays = {name: _array(name, _unpacked(archive, member)) for name, member in members.items()}
     return [(arrays[f"w{number}"], arrays[f"b{number}"]) for number in range(count)]
+
+
+def _unpacked(archive: ZipFile, member: ZipInfo) -> bytes:
+    """No more than the member says: without a number zipfile makes room for gigabytes, and unpacks as many."""
+    with archive.open(member) as packed:
+        return packed.read(member.file_size)
 
 
 def _array(name: str, data: bytes) -> Rows:

@@ -1,3 +1,4 @@
+import tracemalloc
 import zipfile
 from functools import partial
 from pathlib import Path
@@ -128,6 +129,23 @@ def test_archives_of_other_kinds_are_refused(tmp_path: Path, flag: int) -> None:
     path.write_bytes(body)
     with pytest.raises(InvalidRequest, match="no file of numpy's savez"):
         resolve(str(path))
+
+
+def test_a_member_that_unpacks_to_more_than_it_says_takes_no_more_room(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as parts:
+        for name in ("w0.npy", "b0.npy"):
+            parts.writestr(name, bytes(300 << 20))
+    body = bytearray(path.read_bytes())
+    said = (300 << 20).to_bytes(4, "little")
+    path.write_bytes(body.replace(said, (1000).to_bytes(4, "little")))
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidRequest, match="no file of numpy's savez"):
+            resolve(str(path))
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_graph_that_is_refused_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
