@@ -194,7 +194,7 @@ class Worker:
         began = loop.time()
         with self.setup.instruments.span(Span(Kind.STEP, order.session, step, stage=stage.name)):
             after, computed_s = await self._call(
-                f"step {step} ({stage.name})",
+                f"computing step {step} ({stage.name})",
                 lambda: self.profile.timed(
                     workload,
                     step,
