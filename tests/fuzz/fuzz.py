@@ -13,7 +13,6 @@ inputs.
 import argparse
 import base64
 import gc
-import resource
 import signal
 import sys
 import time
@@ -29,11 +28,10 @@ from random import Random
 from types import FrameType
 from typing import Final
 
-import psutil
-
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from eapg_split.runtime.memory import peak_resident_bytes, resident_bytes
 from tests.fuzz.target import MIB, Target
 
 TRACED_EVERY: Final = 200
@@ -58,7 +56,7 @@ class Summary:
     findings: dict[str, bytes] = field(default_factory=dict)
     slowest_s: float = 0.0
     most_bytes: int = 0
-    before_bytes: int = field(default_factory=lambda: resident_bytes())  # what others in this process hold
+    before_bytes: int = field(default_factory=resident_bytes)  # what others in this process hold
 
     @property
     def words(self) -> str:
@@ -174,22 +172,12 @@ def _place_of(error: Exception) -> str:
     return f"{Path(ours[-1].filename).name}:{ours[-1].lineno}"
 
 
-def resident_bytes() -> int:
-    """What this process has now."""
-    return psutil.Process().memory_info().rss
-
-
-def most_resident_bytes() -> int:
-    """The most that this process ever had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
 def report(summary: Summary) -> None:
     """The last lines: figures, and how to repeat the findings."""
     print(f"\r{summary.words}")
     print(
         f"  slowest {summary.slowest_s * 1e3:.1f} ms, most memory for one input {summary.most_bytes / MIB:.2f} MiB, "
-        f"process {most_resident_bytes() / MIB:.0f} MiB, {len(summary.findings)} findings"
+        f"process {peak_resident_bytes() / MIB:.0f} MiB, {len(summary.findings)} findings"
     )
     for outcome, data in summary.findings.items():
         text = base64.b64encode(data).decode()

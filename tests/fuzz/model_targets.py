@@ -18,9 +18,9 @@ from tests.fuzz.files import FOLDER, file_of
 from tests.fuzz.mutations import mutated_bytes
 from tests.fuzz.protobuf import mutated_message
 from tests.fuzz.target import MIB, Target
-from tests.planner.test_learned import onnx_model
+from tests.planner.test_learned import SHAPE, onnx_model, reheaded
 
-_HEADERS: Final = (
+_KINDS: Final = (
     "'<f4'",
     "'<f8'",
     "'>f4'",
@@ -103,22 +103,14 @@ def _mutate_archive(data: bytes, other: bytes, random: Random) -> bytes:
         case 0:
             members[name] = mutated_bytes(members[name], random.choice(elsewhere), random)
         case 1:
-            members[name] = members[name].replace(b"'<f4'", random.choice(_HEADERS).encode(), 1)
+            members[name] = reheaded(members[name], "'<f4'", random.choice(_KINDS))
         case 2:
-            members[name] = _reshaped(members[name], random.choice(_SHAPES))
+            members[name] = reheaded(members[name], SHAPE, random.choice(_SHAPES))
         case 3:
             members[random.choice(_NAMES)] = members.pop(name)
         case _:
             members[name] = random.choice(elsewhere)
     return _archive(members, random.choice((ZIP_STORED, ZIP_DEFLATED)))
-
-
-def _reshaped(array: bytes, shape: str) -> bytes:
-    """The same numbers under a header with another shape, as long as it was."""
-    start = array.find(b"'shape': ")
-    stop = array.find(b"\n", start)
-    fresh = f"'shape': {shape}, }}".encode()
-    return array[:start] + fresh.ljust(stop - start) + array[stop:]
 
 
 def _mutate_graph(data: bytes, other: bytes, random: Random) -> bytes:

@@ -1,3 +1,4 @@
+import re
 import tracemalloc
 import zipfile
 from functools import partial
@@ -14,6 +15,7 @@ from eapg_split.planner.policy_models import ROW_INPUTS, write_row_model
 from eapg_split.planner.stage_choices import CODECS, INPUTS, MAX_NODES, NODE_FEATURES, OUTPUTS
 from eapg_split.testing.policy_contract import assert_policy
 
+SHAPE = r"(?<='shape': )\(.*?\)"
 COST = NODE_FEATURES.index("cost of the stage")
 
 
@@ -38,6 +40,13 @@ def onnx_model(path: Path, inputs: int = INPUTS, outputs: int = OUTPUTS) -> Path
     opset = helper.make_opsetid("", 20)
     onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=10), path)
     return path
+
+
+def reheaded(array: bytes, found: str, instead: str) -> bytes:
+    """An array of numpy's with something else in its header (a pattern), which stays as long as it says."""
+    header, end, numbers = array.partition(b"\n")
+    fresh = re.sub(found.encode("latin1"), lambda _: instead.encode("latin1"), header, count=1)
+    return fresh.rstrip().ljust(len(header)) + end + numbers
 
 
 def test_a_model_in_a_file_keeps_what_every_policy_owes(tmp_path: Path) -> None:
@@ -93,9 +102,9 @@ def test_files_that_hold_something_else_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("found", "instead", "words"),
     [
-        (f"({ROW_INPUTS}, 1), }}", "(2**40, 9), }", "no file of numpy's savez"),
-        (f"({ROW_INPUTS}, 1), }}", "(9999999, 9), }", "floats are wanted"),  # more than there is
-        (f"({ROW_INPUTS}, 1), }}", "(-1, -28), }", "floats are wanted"),
+        (SHAPE, "(2**40, 9)", "no file of numpy's savez"),
+        (SHAPE, "(9999999, 9)", "floats are wanted"),  # more than there is
+        (SHAPE, "(-1, -28)", "floats are wanted"),
         ("'descr'", "(descr'", "no file of numpy's savez"),
         ("NUMPY\x01", "NUMPY\x02", "a version that numpy does not write"),
     ],
@@ -107,15 +116,7 @@ def test_arrays_that_claim_what_they_are_not_are_refused(
     honest, path = row_model(tmp_path / "honest.npz", COST), tmp_path / "bad.npz"
     with zipfile.ZipFile(honest) as arrays, zipfile.ZipFile(path, "w") as broken:
         for name in arrays.namelist():
-            before = arrays.read(name)
-            after = before.replace(found.encode("latin1"), instead.encode("latin1"), 1)
-            more = len(after) - len(before)  # its header stays as long as it says
-            broken.writestr(
-                name,
-                after.replace(b" " * more + b"\n", b"\n")
-                if more > 0
-                else after.replace(b"\n", b" " * -more + b"\n", 1),
-            )
+            broken.writestr(name, reheaded(arrays.read(name), found, instead))
     with pytest.raises(InvalidRequest, match=words):
         resolve(str(path))
 
